@@ -1,0 +1,162 @@
+import type { Provider, ProviderType, Snapshot } from '@hub/contract';
+import { encodeModelList, type ModelListShape } from '@hub/protocol';
+import { answerJson } from './answer.ts';
+import type { Caller } from './authenticate.ts';
+import { type Exchange, header } from './exchange.ts';
+import type { Gateway } from './gateway.ts';
+import { isRecord } from './request/json.ts';
+import { type Route, providerDialect } from './routes.ts';
+import type { Credential } from './upstream/headers.ts';
+import { type Target, targetOf } from './upstream/target.ts';
+
+/** `GET /v1/models` and its relatives (contract C13): which models this caller can ask for, in the caller's shape. */
+
+interface ListContext {
+  readonly caller: Caller;
+  readonly snapshot: Snapshot;
+  readonly gateway: Gateway;
+}
+
+/** Upstream lists are small; whatever is larger is no list. Bytes. */
+const maxListBytes = 8 * 1024 * 1024;
+const defaultTimeoutMs = 10_000;
+
+export async function answerModels(exchange: Exchange, route: Route & { kind: 'models' }, context: ListContext): Promise<void> {
+  const shape = shapeOf(exchange);
+  const types = route.providerTypes ?? typesByOverride(exchange) ?? typesByShape[shape];
+  const providers = types.flatMap((type) => pickProvider(type, context) ?? []);
+  const lists = await Promise.all(providers.map((provider) => modelsOf(provider, context.gateway)));
+  const ids = [...new Set(lists.flat())].sort((left, right) => left.localeCompare(right));
+  const listShape = route.providerTypes === undefined ? shape : 'openai';
+  answerJson(exchange, 200, encodeModelList(listShape, ids, Math.floor(context.gateway.clock.now() / 1000)));
+}
+
+/** One path, three owners: the headers tell who asks. */
+function shapeOf(exchange: Exchange): ModelListShape {
+  if (header(exchange.headers, 'anthropic-version') !== undefined) return 'anthropic';
+  const google = header(exchange.headers, 'x-goog-api-key') !== undefined || exchange.path.toLowerCase().startsWith('/v1beta');
+  return google ? 'gemini' : 'openai';
+}
+
+const typesByShape: Readonly<Record<ModelListShape, readonly ProviderType[]>> = {
+  anthropic: ['claude', 'claude-auth'],
+  openai: ['codex', 'openai-compatible'],
+  gemini: ['gemini', 'gemini-cli'],
+};
+
+const typesByName: Readonly<Record<string, readonly ProviderType[]>> = {
+  response: ['codex'],
+  responses: ['codex'],
+  codex: ['codex'],
+  openai: ['codex', 'openai-compatible'],
+  chat: ['codex', 'openai-compatible'],
+  claude: ['claude', 'claude-auth'],
+  anthropic: ['claude', 'claude-auth'],
+  gemini: ['gemini', 'gemini-cli'],
+  'gemini-cli': ['gemini', 'gemini-cli'],
+  geminicli: ['gemini', 'gemini-cli'],
+};
+
+/** v0.3.42 lets a client ask for another kind's models by query or header. */
+function typesByOverride(exchange: Exchange): readonly ProviderType[] | undefined {
+  const query = new URLSearchParams(exchange.search);
+  const name =
+    query.get('api_type') ??
+    query.get('apiType') ??
+    query.get('format') ??
+    header(exchange.headers, 'x-openai-api-type') ??
+    header(exchange.headers, 'x-cch-api-type') ??
+    header(exchange.headers, 'openai-beta');
+  return name === undefined ? undefined : typesByName[name.trim().toLowerCase()];
+}
+
+/** The provider that would get the caller's next request of this kind. */
+function pickProvider(type: ProviderType, { caller, snapshot, gateway }: ListContext): Provider | undefined {
+  const groups = caller.key.groups;
+  const able = [...snapshot.providers.values()].filter((provider) => {
+    if (provider.type !== type || !provider.enabled) return false;
+    if (!groups.has('*') && ![...provider.groups].some((group) => groups.has(group))) return false;
+    const state = gateway.stateOf(provider);
+    return state.circuit !== 'open' && !state.overLimit;
+  });
+  return able.sort((left, right) => left.priority - right.priority || right.weight - left.weight)[0];
+}
+
+/** The provider's own restriction, else what its upstream says; an upstream that does not answer has no models. */
+async function modelsOf(provider: Provider, gateway: Gateway): Promise<readonly string[]> {
+  if (provider.allowedModels.size > 0) return [...provider.allowedModels];
+  try {
+    const credential = await gateway.attemptTools.credentials.of(provider);
+    const body = await fetchList(provider, credential, gateway);
+    return idsOf(body);
+  } catch (error) {
+    gateway.log.warn({ provider: provider.id, reason: error instanceof Error ? error.message : String(error) }, 'the model list of a provider could not be read');
+    return [];
+  }
+}
+
+function fetchList(provider: Provider, credential: Credential, gateway: Gateway): Promise<unknown> {
+  const target = listTarget(provider);
+  const timeoutMs = provider.timeouts.totalMs || defaultTimeoutMs;
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    let status = 0;
+    const fail = (message: string) => {
+      clearTimeout(timer);
+      call.abort();
+      reject(new Error(message));
+    };
+    const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
+    const call = gateway.attemptTools.transport.send(
+      { method: 'GET', origin: target.origin, path: target.path, headers: listHeaders(provider, credential), body: undefined },
+      { proxyUrl: provider.proxyUrl, http2: false },
+      {
+        onHead: (received) => (status = received),
+        onData(chunk) {
+          size += chunk.length;
+          if (size > maxListBytes) return fail('the list is too large');
+          chunks.push(chunk);
+        },
+        onError(error) {
+          clearTimeout(timer);
+          reject(error);
+        },
+        onEnd() {
+          clearTimeout(timer);
+          if (status !== 200) return reject(new Error(`status ${status}`));
+          try {
+            resolve(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+          } catch {
+            reject(new Error('the list is not JSON'));
+          }
+        },
+      },
+    );
+  });
+}
+
+function listTarget(provider: Provider): Target {
+  const gemini = providerDialect[provider.type] === 'gemini';
+  return targetOf(provider, gemini ? '/v1beta/models' : '/v1/models', '');
+}
+
+function listHeaders(provider: Provider, credential: Credential): string[] {
+  const headers = ['accept', 'application/json', 'accept-encoding', 'identity'];
+  if (credential.kind === 'x-goog-api-key') headers.push('x-goog-api-key', credential.token);
+  else if (provider.type === 'claude') headers.push('x-api-key', credential.token);
+  else headers.push('authorization', `Bearer ${credential.token}`);
+  if (providerDialect[provider.type] === 'anthropic') headers.push('anthropic-version', '2023-06-01');
+  return headers;
+}
+
+/** OpenAI and Anthropic: data[].id; Gemini: models[].name without its prefix. */
+function idsOf(body: unknown): string[] {
+  if (!isRecord(body)) return [];
+  const entries = Array.isArray(body['data']) ? body['data'] : Array.isArray(body['models']) ? body['models'] : [];
+  return (entries as unknown[]).flatMap((entry) => {
+    if (!isRecord(entry)) return [];
+    const id = entry['id'] ?? entry['name'];
+    return typeof id === 'string' ? [id.replace(/^models\//, '')] : [];
+  });
+}

@@ -1,0 +1,137 @@
+import { fileURLToPath } from 'node:url';
+import { isAbsolute, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { startEmbedded } from '@hub/postgres';
+import { createLifecycle, type Lifecycle, silentLogger, systemClock } from '@hub/service';
+import { type Ready, readyBlock, readyLine } from './banner.ts';
+import { type DataFolder, openDataFolder } from './data-folder.ts';
+import type { LauncherEnv } from './env.ts';
+import { lockFolder } from './lock.ts';
+import { endOrphans, noteProcesses } from './orphans.ts';
+import { connectHost, controlPlanePlan, dataPlanePlan, demoUpstreamPlan, type Secrets } from './planes.ts';
+import { checkPorts } from './ports.ts';
+import { createManagementClient } from './setup/management-client.ts';
+import type { DemoUpstream } from './setup/demo.ts';
+import { setUp } from './setup/setup.ts';
+import { type Ports, type ProcessPlan, SupervisedProcess } from './supervised-process.ts';
+import { messageOf, StartError, type Terminal } from './terminal.ts';
+
+/** How long a process may take to end beyond what open streams get. */
+const graceMs = 20_000;
+const keyInForceWithinMs = 10_000;
+
+/** A hub that is starting or runs. */
+export interface Hub {
+  readonly lifecycle: Lifecycle;
+  /** Resolves when both planes serve, rejects with StartError. */
+  start(): Promise<void>;
+  /** Ends everything at once, but for the database, which ends when this process does. */
+  killAll(): void;
+}
+
+/** @param onGivenUp one of the processes can't be kept alive */
+export function createHub(env: LauncherEnv, terminal: Terminal, onGivenUp: (reason: string) => void): Hub {
+  const stopWithinMs = env.drainTimeoutMs + graceMs;
+  // Three processes one after the other, then the database.
+  const lifecycle = createLifecycle({ log: silentLogger, deadlineMs: 4 * stopWithinMs });
+  const processes: SupervisedProcess[] = [];
+  let folder: DataFolder | undefined;
+
+  /** Started in order, ended in the reverse order. */
+  const startProcess = (plan: ProcessPlan): Promise<Ports> => {
+    if (lifecycle.stopping) throw new StartError('stopped while starting', true);
+    const onPid = () => {
+      const running = processes.flatMap(({ pid, script }) => (pid === undefined ? [] : { pid, script }));
+      if (folder !== undefined) noteProcesses(folder, running);
+    };
+    const process = new SupervisedProcess(plan, { terminal, clock: systemClock, stopWithinMs, onPid, onGivenUp });
+    processes.push(process);
+    lifecycle.onClose(plan.title, () => process.stop());
+    terminal.note(`starting ${plan.title}`);
+    return process.start();
+  };
+
+  return {
+    lifecycle,
+    async start() {
+      folder = openDataFolder(dataPath(env.dataDir));
+      lifecycle.onClose('lock', await lockFolder(folder.path));
+      await endOrphans(folder, terminal);
+      await checkPorts(env);
+      const secrets = findSecrets(env, folder);
+      const databaseUrl = env.databaseUrl || (await startDatabase(folder, terminal, lifecycle));
+      const demo = env.demo ? await startDemo(env, folder, startProcess) : undefined;
+      const controlPlane = await startProcess(controlPlanePlan(env, folder, secrets, databaseUrl));
+      const controlPlaneUrl = `http://${connectHost(env.bind)}:${controlPlane['http']}`;
+      const client = createManagementClient(controlPlaneUrl, secrets.adminToken);
+      const settingUp = setUp({ client, env, folder, terminal, demo }).catch((error: unknown) => {
+        terminal.note(`the first setup could not be finished and will be tried again at the next start: ${messageOf(error)}`);
+        return undefined;
+      });
+      const dataPlane = await startProcess(dataPlanePlan(env, folder, secrets, controlPlane));
+      const dataPlaneUrl = `http://${connectHost(env.bind)}:${dataPlane['http']}`;
+      const demoKey = await settingUp;
+      if (demoKey !== undefined) await untilInForce(dataPlaneUrl, demoKey);
+      if (lifecycle.stopping) return;
+      const ready: Ready = {
+        dataPlaneUrl,
+        controlPlaneUrl,
+        ...(env.adminToken === '' ? { adminToken: secrets.adminToken } : {}),
+        ...(demoKey === undefined ? {} : { demoKey }),
+      };
+      terminal.print(readyBlock(ready, folder.path));
+      terminal.print(readyLine(ready));
+    },
+    killAll() {
+      for (const process of processes) process.kill();
+    },
+  };
+}
+
+/** A path of the user's own is relative to where the hub is started, the default one to the checkout. */
+function dataPath(setting: string): string {
+  if (setting === '') return fileURLToPath(new URL('../../../.data', import.meta.url));
+  return isAbsolute(setting) ? setting : resolve(setting);
+}
+
+function findSecrets(env: LauncherEnv, folder: DataFolder): Secrets {
+  return {
+    adminToken: env.adminToken || folder.secret('admin-token'),
+    planeToken: env.planeToken || folder.secret('plane-token'),
+    masterKey: env.masterKey || folder.secret('master-key'),
+  };
+}
+
+/** @returns its URL */
+async function startDatabase(folder: DataFolder, terminal: Terminal, lifecycle: Lifecycle): Promise<string> {
+  terminal.note('starting the embedded database');
+  const quiet = () => undefined;
+  const log = { debug: quiet, info: quiet, warn: terminal.note, error: terminal.note };
+  const database = await startEmbedded({ dataDir: folder.path, log }).catch((error: unknown) => {
+    throw new StartError(messageOf(error));
+  });
+  lifecycle.onClose('database', () => database.stop());
+  return database.url;
+}
+
+const demoFile = 'demo-upstream.json';
+
+/** Keeps its key and, if it is still free, its port. */
+async function startDemo(env: LauncherEnv, folder: DataFolder, startProcess: (plan: ProcessPlan) => Promise<Ports>): Promise<DemoUpstream> {
+  const key = `demo-${folder.secret('demo-upstream-key')}`;
+  const { port = 0 } = (folder.read(demoFile) ?? {}) as { port?: number };
+  const { http } = await startProcess(demoUpstreamPlan(env, key, port));
+  if (http !== port) folder.write(demoFile, { port: http });
+  return { url: `http://127.0.0.1:${http}`, key };
+}
+
+/** Until the data plane has heard of the key, so that what is printed works when it is pasted. */
+async function untilInForce(dataPlaneUrl: string, key: string): Promise<void> {
+  const deadline = Date.now() + keyInForceWithinMs;
+  while (Date.now() < deadline) {
+    const answer = await fetch(`${dataPlaneUrl}/v1/models`, { headers: { authorization: `Bearer ${key}` } }).catch(() => undefined);
+    await answer?.body?.cancel();
+    if (answer?.status === 200) return;
+    await pause(50);
+  }
+}

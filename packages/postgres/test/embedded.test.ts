@@ -1,0 +1,165 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { expect, it } from 'vitest';
+import { type EmbeddedOptions, startEmbedded } from '../src/embedded.ts';
+import type { RunningEngine } from '../src/engine.ts';
+import { cleanup, freePort, kill, launch, recordingLog, run, temporaryFolder } from './server.ts';
+
+const root = process.getuid?.() === 0;
+const nobody = { uid: 65534, gid: 65534 };
+const undo = cleanup();
+
+function folder(): string {
+  const { path, remove } = temporaryFolder();
+  undo(remove);
+  return path;
+}
+
+async function start(options: Partial<EmbeddedOptions> & { dataDir: string }): Promise<RunningEngine & { lines: string[] }> {
+  const log = recordingLog();
+  const running = await startEmbedded({ log, ...options });
+  undo(running.stop);
+  return { ...running, lines: log.lines };
+}
+
+it('starts PostgreSQL for one user and one launcher, keeps the data and starts again', async () => {
+  const dataDir = join(folder(), 'data');
+  const first = await start({ dataDir });
+  expect(first.engine).toBe('postgres');
+  expect(await run(first.url, 'SHOW fsync')).toEqual([{ fsync: 'on' }]);
+  const socketFolder = new URL(first.url).searchParams.get('host') ?? '';
+  expect(statSync(socketFolder).mode & 0o077).toBe(0);
+  await expect(startEmbedded({ dataDir, log: recordingLog() })).rejects.toThrow(`in use by process ${process.pid}`);
+  await run(first.url, 'CREATE TABLE kept AS SELECT 7 AS value');
+  await first.stop();
+  expect(await first.ended).toBeNull();
+  expect(existsSync(join(dataDir, 'postgres/postmaster.pid'))).toBe(false);
+
+  const port = await freePort();
+  const second = await start({ dataDir, port });
+  expect(new URL(second.url).port).toBe(String(port));
+  expect(await run(second.url, 'SELECT value FROM kept')).toEqual([{ value: 7 }]);
+  const guess = new Client({ connectionString: second.url.replace(/:[0-9a-f]+@/, ':guess@') });
+  await expect(guess.connect()).rejects.toMatchObject({ code: '28P01' });
+});
+
+it('starts after its launcher was killed, and the server does not stay behind', async () => {
+  const dataDir = folder();
+  const launcher = await launch(dataDir);
+  undo(() => kill(launcher.process));
+  await run(launcher.url, 'CREATE TABLE kept AS SELECT 8 AS value');
+  const [{ pid } = { pid: 0 }] = await run<{ pid: number }>(launcher.url, `SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int AS pid`);
+  await kill(launcher.process);
+
+  const next = await start({ dataDir });
+  expect(await run(next.url, 'SELECT value FROM kept')).toEqual([{ value: 8 }]);
+  expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+});
+
+it('ends a server that even its guard left behind', async () => {
+  const dataDir = folder();
+  const launcher = await launch(dataDir);
+  undo(() => kill(launcher.process));
+  await run(launcher.url, 'CREATE TABLE kept AS SELECT 9 AS value');
+  // The guard shell and its watcher, both children of the launcher's process group of one.
+  const guard = Number(readFileSync(`/proc/${launcher.process.pid}/task/${launcher.process.pid}/children`, 'utf8').trim().split(' ').at(-1));
+  const [server, watcher] = readFileSync(`/proc/${guard}/task/${guard}/children`, 'utf8').trim().split(' ').map(Number);
+  if (server === undefined || watcher === undefined) throw new Error('the guard has no two children');
+  for (const pid of [watcher, guard]) process.kill(pid, 'SIGKILL');
+  await kill(launcher.process);
+  expect(() => process.kill(server, 0)).not.toThrow();
+
+  const next = await start({ dataDir });
+  expect(next.lines.join('\n')).toContain(`stopping PostgreSQL (process ${server})`);
+  expect(await run(next.url, 'SELECT value FROM kept')).toEqual([{ value: 9 }]);
+});
+
+it('neither harms nor is stopped by a process that merely has the number in a stale postmaster.pid', async () => {
+  const dataDir = folder();
+  const first = await start({ dataDir, durable: false });
+  const file = join(dataDir, 'postgres/postmaster.pid');
+  const content = readFileSync(file, 'utf8');
+  await first.stop();
+  const { uid, gid } = statSync(join(dataDir, 'postgres'));
+  const bystander = spawn('sleep', ['1000'], root ? { uid, gid } : {});
+  undo(() => kill(bystander));
+  writeFileSync(file, content.replace(/^\d+/, String(bystander.pid)));
+  if (root) chownSync(file, uid, gid);
+
+  const { url } = await start({ dataDir, durable: false });
+  expect(await run(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  expect(bystander.exitCode ?? bystander.signalCode).toBeNull();
+});
+
+it('says so in one line when the data is of another version', async () => {
+  const dataDir = folder();
+  mkdirSync(join(dataDir, 'postgres'));
+  writeFileSync(join(dataDir, 'postgres/PG_VERSION'), '12\n');
+  if (root) chownSync(join(dataDir, 'postgres'), nobody.uid, nobody.gid);
+  const failure: unknown = await startEmbedded({ dataDir, log: recordingLog() }).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ name: 'EmbeddedDatabaseError', message: expect.stringMatching(/belongs to PostgreSQL 12, this build brings 18/) });
+  expect((failure as Error).message).not.toContain('\n');
+  // The lock was given back.
+  await expect(startEmbedded({ dataDir, log: recordingLog() })).rejects.toThrow('PostgreSQL 12');
+});
+
+it('says so in one line when the folder can not be written', async () => {
+  const file = join(folder(), 'file');
+  writeFileSync(file, '');
+  await expect(startEmbedded({ dataDir: join(file, 'data'), log: recordingLog() })).rejects.toMatchObject({
+    name: 'EmbeddedDatabaseError',
+    message: expect.stringMatching(/^the data folder .* can't be written to \(ENOTDIR.*$/),
+  });
+});
+
+it('puts the socket elsewhere when the path is too long for one', async () => {
+  const dataDir = join(folder(), 'd'.repeat(80));
+  const { url } = await start({ dataDir, durable: false });
+  expect((new URL(url).searchParams.get('host') ?? '').length).toBeLessThan(100);
+  expect(await run(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+});
+
+it('tells when the server dies', async () => {
+  const { url, ended, lines } = await start({ dataDir: folder(), durable: false });
+  const [{ pid } = { pid: 0 }] = await run<{ pid: number }>(url, `SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int AS pid`);
+  process.kill(pid, 'SIGKILL');
+  expect(await ended).toContain('ended unexpectedly');
+  expect(lines.at(-1)).toContain('error embedded PostgreSQL ended unexpectedly');
+});
+
+it('runs PGlite, which keeps its data and then stays the choice', async () => {
+  const dataDir = folder();
+  const first = await start({ dataDir, engine: 'pglite' });
+  await run(first.url, 'CREATE TABLE kept AS SELECT 10 AS value');
+  await expect(startEmbedded({ dataDir, log: recordingLog() })).rejects.toThrow('in use by process');
+  await first.stop();
+  const second = await start({ dataDir, engine: 'auto' });
+  expect(second.engine).toBe('pglite');
+  expect(await run(second.url, 'SELECT value FROM kept')).toEqual([{ value: 10 }]);
+});
+
+it.runIf(root)('falls back to PGlite in a folder that only root can enter', async () => {
+  const closed = folder();
+  chmodSync(closed, 0o700);
+  const { engine, lines, url } = await start({ dataDir: join(closed, 'data'), durable: false });
+  expect(engine).toBe('pglite');
+  expect(lines.find((line) => line.startsWith('warn'))).toMatch(/PostgreSQL refuses to run as root, and the account \w+ can't get to .*; using PGlite instead/);
+  expect(await run(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+});
+
+it.runIf(root)('runs for an ordinary user, and root can take the folder over', async () => {
+  const dataDir = join(folder(), 'data');
+  mkdirSync(dataDir);
+  chownSync(dataDir, nobody.uid, nobody.gid);
+  const launcher = await launch(dataDir, nobody);
+  undo(() => kill(launcher.process));
+  expect(launcher.engine).toBe('postgres');
+  await run(launcher.url, 'CREATE TABLE kept AS SELECT 11 AS value');
+  await kill(launcher.process);
+  chownSync(join(dataDir, 'run'), 0, 0);
+
+  const next = await start({ dataDir });
+  expect(await run(next.url, 'SELECT value FROM kept')).toEqual([{ value: 11 }]);
+});

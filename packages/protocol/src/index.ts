@@ -1,0 +1,18 @@
+export { dialects } from './dialect.ts';
+export type { Dialect } from './dialect.ts';
+export { utf8Length } from './bytes.ts';
+export { SseDecoder, SseEventTooLarge, defaultMaxEventBytes, encodeSse, encodeSseBytes } from './sse.ts';
+export type { SseDecoderOptions, SseEvent } from './sse.ts';
+export { emptyUsage, parseUsage, usageTotal } from './usage.ts';
+export type { Usage } from './usage.ts';
+export { readUpstreamError, upstreamErrorText } from './errors.ts';
+export type { UpstreamError } from './errors.ts';
+export { encodeError, encodeStreamError, errorType } from './encode-error.ts';
+export type { FailedResponse, HubError } from './encode-error.ts';
+export { classifyBody } from './detect.ts';
+export type { BodyKind } from './detect.ts';
+export { encodeModelList } from './models.ts';
+export type { ModelListShape } from './models.ts';
+export { watchJson, watchStream } from './watch.ts';
+export type { Watcher } from './watch.ts';
+export { validateStream } from './validate/index.ts';

@@ -1,0 +1,39 @@
+import { eventually } from '../eventually.ts';
+import type { TestDatabase } from '../postgres.ts';
+import type { PlaneProcess } from './plane-process.ts';
+
+/**
+ * Waits until every running data plane serves the newest configuration in the database. Which version a node serves is
+ * in its metrics (any metric with the label `version`), or else in `hub_node`, which is written less often.
+ */
+export async function waitUntilInForce(database: TestDatabase, dataPlanes: readonly PlaneProcess[]): Promise<void> {
+  let newest = '';
+  let behind: readonly PlaneProcess[] = dataPlanes.filter((plane) => plane.running);
+  await eventually(
+    () => `version ${newest} on ${behind.map((plane) => plane.name).join(', ')}\n${behind[0]?.logs.slice(-10).join('\n') ?? ''}`,
+    async () => {
+      newest = await newestVersion(database);
+      const serving = await Promise.all(behind.map((plane) => serves(database, plane, newest)));
+      behind = behind.filter((_, index) => serving[index] !== true);
+      return behind.length === 0 ? true : undefined;
+    },
+  );
+}
+
+/** `<instance>:<revision>`, as the control plane names versions. */
+async function newestVersion(database: TestDatabase): Promise<string> {
+  const [row] = await database.query(`
+    SELECT (SELECT instance_id::text FROM hub_meta) AS instance,
+           coalesce((SELECT max(revision) FROM hub_config_change), 0) AS revision`);
+  return `${String(row?.['instance'])}:${String(row?.['revision'])}`;
+}
+
+async function serves(database: TestDatabase, plane: PlaneProcess, version: string): Promise<boolean> {
+  const metrics = await fetch(`http://127.0.0.1:${plane.ports['ops']}/metrics`).then(
+    (answer) => answer.text(),
+    () => '',
+  );
+  if (metrics.includes(`version="${version}"`)) return true;
+  const nodes = await database.query('SELECT 1 FROM hub_node WHERE node_id = $1 AND serving_version = $2', [plane.name, version]);
+  return nodes.length > 0;
+}
