@@ -27,8 +27,10 @@ export interface TestControlPlane {
   readonly events: NodeEvent[];
   readonly nacks: wire.Nack[];
   readonly acks: string[];
-  /** Sends a full snapshot to whoever watches and to whoever comes. */
-  publish(entities: readonly wire.Entity['entity'][], version?: string): void;
+  /** Sends a full snapshot to whoever watches and to whoever comes; returns its version. */
+  publish(entities: readonly wire.Entity['entity'][]): string;
+  /** Settles when a node has said that it serves this version. */
+  waitForAck(version: string): Promise<void>;
   /** Sends a delta as it stands. */
   send(message: Parameters<typeof create<typeof wire.WatchResponseSchema>>[1]): void;
   /** What Report does with the next batches. */
@@ -95,9 +97,17 @@ export async function startControlPlane(port = 0): Promise<TestControlPlane> {
   });
   return Object.assign(plane, {
     address: `127.0.0.1:${bound}`,
-    publish(entities: readonly wire.Entity['entity'][], version = `v${++versions}`) {
+    publish(entities: readonly wire.Entity['entity'][]) {
+      const version = `v${++versions}`;
       current = { version, entities: entities.map((entity) => create(wire.EntitySchema, { entity })) };
       for (const watcher of watchers) watcher.write(full());
+      return version;
+    },
+    async waitForAck(version: string) {
+      await eventually(
+        () => `the ack of ${version}`,
+        async () => plane.acks.includes(version) || undefined,
+      );
     },
     send(message: object) {
       for (const watcher of watchers) watcher.write(message);

@@ -29,9 +29,7 @@ beforeEach(() => {
 });
 
 async function publish(...providers: ReturnType<typeof provider>[]): Promise<void> {
-  const before = controlPlane.acks.length;
-  controlPlane.publish([settings(), user(), key(), ...providers]);
-  while (controlPlane.acks.length === before) await new Promise((resolve) => setImmediate(resolve));
+  await controlPlane.waitForAck(controlPlane.publish([settings(), user(), key(), ...providers]));
 }
 const reasons = (record: { providerChainJson: string } | undefined) =>
   (JSON.parse(record?.providerChainJson ?? '[]') as { reason: string }[]).map((item) => item.reason);

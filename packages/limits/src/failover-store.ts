@@ -25,6 +25,8 @@ export type Mode = 'shared' | 'local';
 export interface FailoverOptions {
   readonly shared: LimitStore;
   readonly holds: LiveHolds;
+  /** What this node has settled lately: told again to a Redis that has lost its memory. */
+  readonly recent: Journal;
   readonly clock: Clock;
   readonly log: Logger;
   readonly nodeId: string;
@@ -38,9 +40,6 @@ export interface FailoverOptions {
 
 /** Settlements kept for a Redis that is away; then the oldest are left to the database. */
 const MOST_JOURNALED = 50_000;
-/** Settlements that a Redis which loses its memory is told again: longer than a record takes into the database. */
-const RECENT_MS = 10_000;
-const MOST_RECENT = 20_000;
 const HAND_BACK_BATCH = 200;
 /** What handing back may wait for one answer, and how long a probe may stay unanswered before the connection is dropped. */
 const STEP_TIMEOUT_MS = 2000;
@@ -58,7 +57,6 @@ type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: fals
 export class FailoverStore implements LimitStore {
   readonly #options: FailoverOptions;
   readonly #journal = new Journal(MOST_JOURNALED, Number.POSITIVE_INFINITY, (order) => this.#leaveToDatabase(order));
-  readonly #recent = new Journal(MOST_RECENT, RECENT_MS);
   readonly #forget = new Map<string, { slot: string; tag: string }>();
   readonly #listeners = new Set<(mode: Mode) => void>();
   readonly #waiting = new Set<(reason: unknown) => void>();
@@ -96,10 +94,7 @@ export class FailoverStore implements LimitStore {
   async settle(order: SettleOrder): Promise<SettleAnswer> {
     if (this.#local === undefined) {
       const outcome = await this.#bounded(this.#options.shared.settle(order), this.#options.timeoutMs);
-      if (outcome.ok) {
-        if (order.spent !== undefined) this.#recent.push(order);
-        return outcome.value;
-      }
+      if (outcome.ok) return outcome.value;
       this.#leave(outcome.reason);
     }
     this.#journal.push(order);
@@ -142,18 +137,10 @@ export class FailoverStore implements LimitStore {
       return { nodes: this.#nodes, forgotten: false };
     }
     this.#nodes = outcome.value.nodes;
-    if (outcome.value.forgotten) await this.#reassertAll((work) => this.#bounded(work, STEP_TIMEOUT_MS));
+    if (outcome.value.forgotten) {
+      await this.#reassertAll((work) => this.#bounded(work, STEP_TIMEOUT_MS)).catch((error: unknown) => this.#leave(error));
+    }
     return outcome.value;
-  }
-
-  /** What this node knows of a slot, for a Redis that has lost its memory. */
-  async reassert(slot: string): Promise<void> {
-    await this.#run(async (store) => {
-      const now = this.#options.clock.now();
-      const holds = this.#options.holds.ofSlot(slot);
-      if (holds.length > 0) await store.renew(slot, holds, now, now + this.#options.leaseMs);
-      if (store === this.#options.shared) await Promise.all(this.#recent.list(slot).map((order) => store.settle(order)));
-    });
   }
 
   close(): void {
@@ -198,7 +185,7 @@ export class FailoverStore implements LimitStore {
     const local = new MemoryStore(() => this.#nodes);
     this.#local = local;
     log.warn({ err: reason, nodes: this.#nodes }, 'Redis does not answer: limits go on in memory with a share of them');
-    for (const abandon of [...this.#waiting]) abandon(reason);
+    for (const abandon of this.#waiting) abandon(reason);
     const now = clock.now();
     for (const slot of holds.slots()) void local.renew(slot, holds.ofSlot(slot), now, now + leaseMs);
     this.#tell('local');
@@ -265,7 +252,7 @@ export class FailoverStore implements LimitStore {
 
   async #reassertAll(step: <T>(work: Promise<T>) => Promise<Outcome<T>>): Promise<void> {
     await this.#renewAll(step);
-    const recent = this.#recent.list();
+    const recent = this.#options.recent.list();
     for (let at = 0; at < recent.length; at += HAND_BACK_BATCH) {
       const batch = recent.slice(at, at + HAND_BACK_BATCH);
       mustHaveWorked(await step(Promise.all(batch.map((order) => this.#options.shared.settle(order)))));

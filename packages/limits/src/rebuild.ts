@@ -1,12 +1,14 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from '@hub/service';
+import type { Journal } from './journal.ts';
+import type { LiveHolds } from './live-holds.ts';
 import type { Mirror } from './mirror.ts';
 import { dayStartOf, isRolling, positionAt } from './orders.ts';
 import type { LimitStore, Seed } from './store.ts';
 import type { Subject, SubjectRef } from './subject.ts';
 import { signatureOf, tagOf } from './subject.ts';
 import type { Calendar } from './window.ts';
-import { bucketOf, DAY_BUCKET_MS, DAY_MS, FIVE_HOUR_BUCKET_MS, FIVE_HOURS_MS } from './window.ts';
+import { bucketOf, DAY_BUCKET_MS, FIVE_HOUR_BUCKET_MS } from './window.ts';
 
 /** How much was spent since a moment: one sum (`bucketMs` 0), or one per bucket aligned to the epoch. */
 export interface WarmQuery {
@@ -41,6 +43,10 @@ export type WarmUp = (request: WarmRequest, signal: AbortSignal) => Promise<Warm
 export interface RebuildOptions {
   readonly store: LimitStore;
   readonly mirror: Mirror;
+  readonly holds: LiveHolds;
+  /** What this node has settled lately, perhaps not in the database yet. */
+  readonly recent: Journal;
+  readonly leaseMs: number;
   readonly warm: WarmUp;
   readonly log: Logger;
   /** The store is this node's own while the shared one is away. */
@@ -107,8 +113,10 @@ export class Rebuilder {
     subject: Subject,
     { now, calendar, token }: { now: number; calendar: Calendar; token: string },
   ): Promise<'seeded' | 'lost'> {
-    const { store, mirror, log, isLocal } = this.#options;
+    const { store, mirror, holds, log, isLocal, leaseMs } = this.#options;
     const tag = tagOf(subject);
+    const inFlight = holds.ofSlot(slot);
+    if (inFlight.length > 0) await store.renew(slot, inFlight, now, now + leaseMs);
     const position = positionAt(now, calendar);
     const local = isLocal();
     const remembered = (): Seed =>
@@ -121,14 +129,14 @@ export class Rebuilder {
     const write = (seed: Seed) => store.seed({ slot, tag, token, position, seed });
     if (local && mirror.ageOf(slot, tag, now) < STALE_MS) return write(remembered());
     try {
-      return await write(await this.#read(subject, now, calendar));
+      return await write(await this.#read(slot, subject, now, calendar));
     } catch (error) {
       log.warn({ err: error, subject: `${slot} ${tag}` }, 'spending could not be read back: going on with what this node remembers');
       return write({ ...remembered(), provisionalUntil: local ? 0 : now + PROVISIONAL_MS });
     }
   }
 
-  async #read(subject: Subject, now: number, calendar: Calendar): Promise<Seed> {
+  async #read(slot: string, subject: Subject, now: number, calendar: Calendar): Promise<Seed> {
     const { warm, warmTimeoutMs } = this.#options;
     const { weekStart, monthStart, fiveHourLow, dayLow } = positionAt(now, calendar);
     const rolling = isRolling(subject);
@@ -159,8 +167,20 @@ export class Rebuilder {
       day: { start: dayStart, nanos: rolling ? 0n : day.totalNanos },
       fiveHourBuckets: fiveHour.buckets.map(({ startMs, nanos }) => ({ bucket: bucketOf(startMs, FIVE_HOUR_BUCKET_MS), nanos })),
       dayBuckets: day.buckets.map(({ startMs, nanos }) => ({ bucket: bucketOf(startMs, DAY_BUCKET_MS), nanos })),
-      recent: recent.filter(({ startedAt }) => startedAt >= (subject.totalSince ?? 0)),
+      recent: this.#joined(slot, subject, recent),
     };
+  }
+
+  /** The database's late rows and what this node settled lately, each record once. */
+  #joined(slot: string, subject: Subject, rows: Warmth['recent']): Seed['recent'] {
+    const tag = tagOf(subject);
+    const records = new Map<string, Seed['recent'][number]>();
+    for (const { hold, spent, subjects } of this.#options.recent.list(slot)) {
+      if (spent === undefined || !subjects.some((settled) => settled.tag === tag)) continue;
+      records.set(hold.recordId, { recordId: hold.recordId, nanos: spent.nanos, startedAt: spent.startedAt });
+    }
+    for (const row of rows) records.set(row.recordId, row);
+    return [...records.values()].filter(({ startedAt }) => startedAt >= (subject.totalSince ?? 0));
   }
 }
 

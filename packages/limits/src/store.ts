@@ -193,8 +193,6 @@ export interface LimitStore {
   terminate(slot: string, member: string): Promise<void>;
   /** Says that this node lives until `until` (≤ now: that it is leaving). */
   heartbeat(nodeId: string, now: number, until: number): Promise<Heartbeat>;
-  /** Only of stores that can lose their memory: writes again what this node knows of a slot. */
-  reassert?(slot: string): Promise<void>;
 }
 
 export interface Heartbeat {

@@ -3,6 +3,9 @@
  * (PostgreSQL documentation, "Message Formats"). Lengths count themselves but not the type byte.
  */
 
+/** PostgreSQL's own limit for messages without type byte, of which only the first of a connection are. */
+const longestOpening = 10_000;
+
 /** Takes whole messages off the front of a byte stream. */
 export class MessageBuffer {
   #bytes: Buffer = Buffer.alloc(0);
@@ -47,7 +50,7 @@ export class MessageBuffer {
     const lengthAt = start + typeBytes;
     if (this.#bytes.length < lengthAt + 4) return null;
     const length = this.#bytes.readInt32BE(lengthAt);
-    if (length < 4) throw new Error('a message of impossible length');
+    if (length < 4 || (typeBytes === 0 && length > longestOpening)) throw new Error('a message of impossible length');
     return this.#bytes.length < lengthAt + length ? null : lengthAt + length;
   }
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect as connectSocket } from 'node:net';
+import { Socket, connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -74,8 +74,7 @@ describe('connections of one PGlite', () => {
     await withConnections(2, async (clients) => {
       const [first, second] = firstOf(clients);
       await first.query('CREATE TABLE half_done (value int)');
-      const dying = connectSocket(path);
-      dying.on('error', () => undefined);
+      const dying = new Socket();
       const raw = new Client({ connectionString: url, stream: () => dying });
       raw.on('error', () => undefined);
       await raw.connect();
@@ -111,8 +110,7 @@ describe('connections of one PGlite', () => {
       nonsense.write('GET / HTTP/1.1\r\nHost: example.org\r\n\r\n');
       const negative = connectSocket(path);
       negative.write(Buffer.from([0, 0, 0, 0, 0, 0, 0, 0]));
-      nonsense.resume().end();
-      await Promise.all([once(nonsense, 'close'), once(negative.resume(), 'close')]);
+      await Promise.all([once(nonsense.resume(), 'close'), once(negative.resume(), 'close')]);
       expect((await client?.query('SELECT 1 AS one'))?.rows).toEqual([{ one: 1 }]);
     });
   });

@@ -28,3 +28,39 @@ export function utf8Length(text: string): number {
 function isLowSurrogate(unit: number): boolean {
   return unit >= 0xdc00 && unit <= 0xdfff;
 }
+
+/** A buffer that is this large or smaller is used again, a larger one is given back. */
+const keptCapacity = 16 * 1024;
+
+/** Bytes that wait for the rest of something, copied, so that neither small pieces nor the chunks they came in are held. */
+export class ByteBuffer {
+  #bytes = new Uint8Array(0);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  append(chunk: Uint8Array): void {
+    const needed = this.#length + chunk.length;
+    if (needed > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2, 1024));
+      larger.set(this.#bytes.subarray(0, this.#length));
+      this.#bytes = larger;
+    }
+    this.#bytes.set(chunk, this.#length);
+    this.#length = needed;
+  }
+
+  /** Everything that waited; the view is good until the next `append`. The buffer is empty then. */
+  take(): Uint8Array {
+    const taken = this.#bytes.subarray(0, this.#length);
+    this.clear();
+    return taken;
+  }
+
+  clear(): void {
+    this.#length = 0;
+    if (this.#bytes.length > keptCapacity) this.#bytes = new Uint8Array(0);
+  }
+}

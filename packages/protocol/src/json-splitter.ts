@@ -1,4 +1,4 @@
-import { joinBytes } from './bytes.ts';
+import { ByteBuffer } from './bytes.ts';
 
 const quote = 34;
 const backslash = 92;
@@ -24,14 +24,13 @@ export class JsonSplitter {
   #inString = false;
   #escaped = false;
   #skipping = false;
-  #waiting: Uint8Array[] = [];
-  #waitingBytes = 0;
+  readonly #waiting = new ByteBuffer();
 
   constructor(options: JsonSplitterOptions) {
     this.#options = options;
   }
 
-  /** Texts of the objects that `chunk` completes. The chunk's bytes may be kept, so they must not be overwritten. */
+  /** Texts of the objects that `chunk` completes. */
   push(chunk: Uint8Array): string[] {
     const texts: string[] = [];
     let start = 0;
@@ -59,23 +58,19 @@ export class JsonSplitter {
 
   #wait(bytes: Uint8Array): void {
     if (this.#skipping) return;
-    this.#waiting.push(bytes);
-    this.#waitingBytes += bytes.length;
-    if (this.#waitingBytes <= this.#options.maxObjectBytes) return;
+    this.#waiting.append(bytes);
+    if (this.#waiting.length <= this.#options.maxObjectBytes) return;
     this.#skipping = true;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
+    this.#waiting.clear();
     this.#options.onTooLarge();
   }
 
   #complete(bytes: Uint8Array, texts: string[]): void {
-    if (!this.#skipping) {
-      const parts = this.#waiting;
-      if (parts.length === 0) texts.push(this.#decoder.decode(bytes));
-      else texts.push(this.#decoder.decode(joinBytes([...parts, bytes], this.#waitingBytes + bytes.length)));
+    if (this.#skipping) this.#skipping = false;
+    else if (this.#waiting.length === 0) texts.push(this.#decoder.decode(bytes));
+    else {
+      this.#waiting.append(bytes);
+      texts.push(this.#decoder.decode(this.#waiting.take()));
     }
-    this.#skipping = false;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
   }
 }

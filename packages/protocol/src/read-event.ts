@@ -12,8 +12,9 @@ export function readEvent(notes: Notes, payload: Fields, name: string): void {
     notes.error ??= error;
     notes.addUsage(payload);
     // A response that failed is over, with what it used.
-    if (payload.type === 'response.failed') {
-      identifyResponse(notes, asFields(payload.response) ?? {});
+    const response = asFields(payload.response);
+    if (response !== undefined) {
+      identifyResponse(notes, response);
       notes.finished = true;
       notes.usageFinal = notes.usage !== undefined;
     }
@@ -67,7 +68,7 @@ function readAnthropic(notes: Notes, payload: Fields, name: string): void {
     case 'content_block_stop':
       return;
     default:
-      if (notes.addUsage(payload)) notes.usageFinal = true;
+      notes.addUsage(payload);
   }
 }
 

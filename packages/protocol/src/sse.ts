@@ -1,4 +1,4 @@
-import { joinBytes, utf8Length } from './bytes.ts';
+import { ByteBuffer, utf8Length } from './bytes.ts';
 
 /**
  * Server-sent events, both ways. The decoder follows the WHATWG rules (CR, LF and CRLF, one leading BOM, comments,
@@ -57,8 +57,7 @@ export class SseDecoder {
   readonly #onTooLarge: 'throw' | ((event: string) => void);
   // ignoreBOM: only the very first bytes may carry a byte order mark, later ones are text.
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-  #waiting: Uint8Array[] = [];
-  #waitingBytes = 0;
+  readonly #waiting = new ByteBuffer();
   #started = false;
   #afterCarriageReturn = false;
   #failed = false;
@@ -77,8 +76,8 @@ export class SseDecoder {
   }
 
   /**
-   * The events that `chunk` completes, in order. The chunk's bytes may be kept until their line ends, so the caller must
-   * not overwrite them. When it throws SseEventTooLarge, events before that one in the same chunk are lost with it.
+   * The events that `chunk` completes, in order. When it throws SseEventTooLarge, events before that one in the same chunk
+   * are lost with it.
    */
   push(chunk: Uint8Array): SseEvent[] {
     if (this.#failed) throw new SseEventTooLarge(this.#maxEventBytes);
@@ -93,33 +92,30 @@ export class SseDecoder {
   end(): SseEvent[] {
     if (this.#failed) throw new SseEventTooLarge(this.#maxEventBytes);
     const events: SseEvent[] = [];
-    if (this.#waitingBytes > 0) this.#lines(this.#join(nothing), events);
+    if (this.#waiting.length > 0) this.#lines(this.#waiting.take(), events);
     this.#dispatch(events);
     return events;
   }
 
   #wait(bytes: Uint8Array): void {
     if (this.#skippingLine) return;
-    if (this.#eventBytes + this.#waitingBytes + bytes.length > this.#maxEventBytes) {
+    if (this.#eventBytes + this.#waiting.length + bytes.length > this.#maxEventBytes) {
       this.#skippingLine = true;
       this.#tooLarge();
       return;
     }
-    this.#waiting.push(bytes);
-    this.#waitingBytes += bytes.length;
+    this.#waiting.append(bytes);
   }
 
+  /** `bytes`, after what waited for them. */
   #join(bytes: Uint8Array): Uint8Array {
-    if (this.#waitingBytes === 0) return bytes;
-    const joined = joinBytes([...this.#waiting, bytes], this.#waitingBytes + bytes.length);
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    return joined;
+    if (this.#waiting.length === 0) return bytes;
+    this.#waiting.append(bytes);
+    return this.#waiting.take();
   }
 
   #tooLarge(): void {
-    this.#waiting = [];
-    this.#waitingBytes = 0;
+    this.#waiting.clear();
     const event = this.#event;
     this.#clear();
     if (this.#onTooLarge === 'throw') {

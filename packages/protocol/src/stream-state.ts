@@ -80,6 +80,8 @@ export function streamDecoder(dialect: Dialect, reader: PayloadReader): StreamDe
     const payload = asFields(parseJson(event.data));
     if (payload === undefined) unreadable(event.data, state, reader);
     else {
+      // Some relays name the event on its line only.
+      if (payload.type === undefined && event.event !== '') payload.type = event.event;
       const failure = mayFail(payload, event.event) ? errorInPayload(payload, event.event) : undefined;
       if (failure === undefined) reader.read(payload, state);
       else {

@@ -1,4 +1,4 @@
-import { joinBytes, utf8Length } from './bytes.ts';
+import { ByteBuffer, utf8Length } from './bytes.ts';
 import { DeltaTemplate } from './delta-template.ts';
 import type { Dialect } from './dialect.ts';
 import type { UpstreamError } from './errors.ts';
@@ -14,7 +14,6 @@ import type { Usage } from './usage.ts';
 
 /** Reads along while an answer passes through byte for byte. No call throws: what cannot be read is just not known. */
 export interface Watcher {
-  /** The chunk's bytes may be kept for a while, so they must not be overwritten. */
   push(chunk: Uint8Array): void;
   end(): void;
   /** The newest usage that the upstream gave. */
@@ -145,8 +144,8 @@ class StreamWatcher extends Notes implements Watcher {
 
 class JsonWatcher extends Notes implements Watcher {
   readonly #maxBytes: number;
-  #parts: Uint8Array[] = [];
-  #bytes = 0;
+  readonly #body = new ByteBuffer();
+  /** Set once the answer is too large to keep. */
   #tail: Tail | undefined;
 
   constructor(dialect: Dialect, maxBytes: number) {
@@ -155,32 +154,27 @@ class JsonWatcher extends Notes implements Watcher {
   }
 
   push(chunk: Uint8Array): void {
-    if (this.#tail !== undefined) {
-      this.#tail.push(chunk);
-      this.textBytes += chunk.length;
+    if (this.#tail === undefined && this.#body.length + chunk.length <= this.#maxBytes) {
+      this.#body.append(chunk);
       return;
     }
-    this.#parts.push(chunk);
-    this.#bytes += chunk.length;
-    if (this.#bytes <= this.#maxBytes) return;
-    const tail = new Tail();
-    for (const part of this.#parts) tail.push(part);
-    this.textBytes = this.#bytes;
-    this.#parts = [];
-    this.#tail = tail;
-    // No error is that large.
-    this.contentSeen = true;
+    if (this.#tail === undefined) {
+      // No error is that large.
+      this.contentSeen = true;
+      this.#tail = new Tail();
+      this.textBytes = this.#body.length;
+      this.#tail.push(this.#body.take());
+    }
+    this.#tail.push(chunk);
+    this.textBytes += chunk.length;
   }
 
   end(): void {
-    if (this.#tail !== undefined) {
-      const fields = this.#tail.usageFields(this.dialect);
-      if (fields !== undefined) this.usageFinal = this.addUsage({ usage: fields });
+    if (this.#tail === undefined) {
+      readAnswer(this, parseJson(new TextDecoder().decode(this.#body.take())));
       return;
     }
-    const text = new TextDecoder().decode(joinBytes(this.#parts, this.#bytes));
-    this.#parts = [];
-    this.#bytes = 0;
-    readAnswer(this, parseJson(text));
+    const fields = this.#tail.usageFields(this.dialect);
+    if (fields !== undefined) this.usageFinal = this.addUsage({ usage: fields });
   }
 }

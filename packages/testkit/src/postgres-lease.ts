@@ -32,10 +32,10 @@ export function leaseServer(): Promise<string> {
 
 async function lease(): Promise<string> {
   const socket = await connectToKeeper();
-  // The connection is the lease, yet it must not keep this process alive.
-  socket.unref();
   socket.on('error', () => {}).on('close', () => (leased = undefined));
   const word = await firstWord(socket);
+  // The connection is the lease, yet it must not keep this process alive.
+  socket.unref();
   if ('error' in word) throw new Error(`no PostgreSQL for tests: ${word.error}`);
   return word.url;
 }

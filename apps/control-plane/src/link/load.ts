@@ -115,12 +115,14 @@ function tableSource<Row extends { readonly id: number }>(description: TableDesc
   return {
     entity,
     async readAll(client, draft) {
-      const text = `SELECT ${columns} FROM ${table} WHERE id > $1 AND ${live} ORDER BY id LIMIT ${rowsPerQuery}`;
-      for (let after: number | undefined = -2_147_483_648; after !== undefined; ) {
-        const rows: Row[] = (await client.query<Row>(text, [after])).rows;
+      // A cursor rather than pages: one scan, whatever the planner thinks of the table.
+      await client.query(`DECLARE everything NO SCROLL CURSOR FOR SELECT ${columns} FROM ${table} WHERE ${live} ORDER BY id`);
+      for (let more = true; more; ) {
+        const { rows } = await client.query<Row>(`FETCH ${rowsPerQuery} FROM everything`);
         for (const row of rows) add(draft, row);
-        after = rows.length < rowsPerQuery ? undefined : rows.at(-1)?.id;
+        more = rows.length === rowsPerQuery;
       }
+      await client.query('CLOSE everything');
     },
     async readSome(client, draft, ids) {
       const text = `SELECT ${columns} FROM ${table} WHERE id = ANY($1) AND ${live} ORDER BY id`;

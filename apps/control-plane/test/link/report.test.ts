@@ -127,7 +127,7 @@ describe('a record', () => {
   });
 
   it('that makes no sense is refused by name while its neighbours are stored', async () => {
-    const good = [usageRecord(caller), usageRecord(caller)];
+    const good = [usageRecord(caller), usageRecord(caller)] as const;
     const bad = {
       noId: usageRecord({ ...caller, id: '' }),
       strangeId: usageRecord({ ...caller, id: 'not a uuid' }),
@@ -137,7 +137,7 @@ describe('a record', () => {
       // Only the database can tell: jsonb gives up on this depth.
       tooDeep: usageRecord({ ...caller, providerChainJson: '['.repeat(30_000) + ']'.repeat(30_000) }),
     };
-    const response = await withReporter(first, (reporter) => reporter.send([bad.noId, good[0]!, ...Object.values(bad).slice(1), good[1]!]));
+    const response = await withReporter(first, (reporter) => reporter.send([bad.noId, good[0], ...Object.values(bad).slice(1), good[1]]));
     expect(response.rejected.map(({ id }) => id).toSorted()).toEqual(Object.values(bad).map(({ id }) => id).toSorted());
     expect(response.rejected.every(({ reason }) => reason.length > 0)).toBe(true);
     const rows = await fixture.database.query('SELECT record_id FROM message_request');

@@ -141,7 +141,8 @@ export function encoder(context: AnswerContext): Transducer<ChatEvent, SseEvent>
 /** Writes chunks of one id, the role once in the first, tool calls with indexes from 0, one finish reason, `[DONE]`. */
 class ChatWriter implements Transducer<ChatEvent, SseEvent> {
   readonly #context: AnswerContext;
-  /** Everything of a chunk before its delta, the same all along. */
+  /** Id, kind, time and model, the same in every chunk; then the same up to the delta. */
+  #prefix = '';
   #head = '';
   #usageField = '';
   #tool = -1;
@@ -227,7 +228,8 @@ class ChatWriter implements Transducer<ChatEvent, SseEvent> {
       created: event.created ?? context.now,
       model: event.model ?? context.model,
     };
-    this.#head = `${JSON.stringify(head).slice(0, -1)},"choices":[{"index":0,"delta":`;
+    this.#prefix = JSON.stringify(head).slice(0, -1);
+    this.#head = `${this.#prefix},"choices":[{"index":0,"delta":`;
     // A client that asked for usage sees the field in every chunk.
     this.#usageField = context.includeUsage ? ',"usage":null' : '';
     return this.#chunk('{"role":"assistant","content":"","refusal":null}');
@@ -250,8 +252,7 @@ class ChatWriter implements Transducer<ChatEvent, SseEvent> {
   #finish(event: Extract<ChatEvent, { type: 'finish' }>): SseEvent[] {
     const frames = [this.#chunk('{}', finishReasonOf(event.reason, this.#refused))];
     if (this.#context.includeUsage) {
-      const head = this.#head.slice(0, this.#head.indexOf(',"choices":'));
-      frames.push({ event: '', data: `${head},"choices":[],"usage":${JSON.stringify(encodeUsage(event.usage))}}` });
+      frames.push({ event: '', data: `${this.#prefix},"choices":[],"usage":${JSON.stringify(encodeUsage(event.usage))}}` });
     }
     frames.push({ event: '', data: '[DONE]' });
     return frames;

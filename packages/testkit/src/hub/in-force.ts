@@ -10,7 +10,7 @@ export async function waitUntilInForce(database: TestDatabase, dataPlanes: reado
   let newest = '';
   let behind: readonly PlaneProcess[] = dataPlanes.filter((plane) => plane.running);
   await eventually(
-    () => `version ${newest} on ${behind.map((plane) => plane.name).join(', ')}\n${behind[0]?.logs.slice(-10).join('\n') ?? ''}`,
+    () => `version ${newest} to be in force on ${behind.map((plane) => plane.name).join(', ')}\n${behind[0]?.logs.slice(-10).join('\n') ?? ''}`,
     async () => {
       newest = await newestVersion(database);
       const serving = await Promise.all(behind.map((plane) => serves(database, plane, newest)));
@@ -20,7 +20,7 @@ export async function waitUntilInForce(database: TestDatabase, dataPlanes: reado
   );
 }
 
-/** `<instance>:<revision>`, as the control plane names versions. */
+/** `<instance>:<revision>`, with which the control plane's name of the version begins. */
 async function newestVersion(database: TestDatabase): Promise<string> {
   const [row] = await database.query(`
     SELECT (SELECT instance_id::text FROM hub_meta) AS instance,
@@ -33,7 +33,13 @@ async function serves(database: TestDatabase, plane: PlaneProcess, version: stri
     (answer) => answer.text(),
     () => '',
   );
-  if (metrics.includes(`version="${version}"`)) return true;
-  const nodes = await database.query('SELECT 1 FROM hub_node WHERE node_id = $1 AND serving_version = $2', [plane.name, version]);
-  return nodes.length > 0;
+  // Behind the revision a version may say more about its content.
+  if (metrics.includes(`version="${version}"`) || metrics.includes(`version="${version}:`)) return true;
+  // Its workers are nodes of their own, `<name>/<number>`. What was said in an earlier life does not count.
+  const nodes = await database.query(
+    `SELECT serving_version = $2 OR starts_with(serving_version, $2 || ':') AS serves FROM hub_node
+     WHERE (node_id = $1 OR starts_with(node_id, $1 || '/')) AND last_seen >= $3`,
+    [plane.name, version, new Date(plane.startedAt)],
+  );
+  return nodes.length > 0 && nodes.every((node) => node['serves'] === true);
 }

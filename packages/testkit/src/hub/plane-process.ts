@@ -28,6 +28,7 @@ export class PlaneProcess {
   readonly #logs: string[] = [];
   #child: ChildProcess | undefined;
   #ports: Ports = {};
+  #startedAt = 0;
 
   constructor(options: PlaneOptions) {
     this.name = options.name;
@@ -36,6 +37,11 @@ export class PlaneProcess {
 
   get ports(): Ports {
     return this.#ports;
+  }
+
+  /** Epoch ms of the newest start. */
+  get startedAt(): number {
+    return this.#startedAt;
   }
 
   get pid(): number | undefined {
@@ -59,6 +65,7 @@ export class PlaneProcess {
     const ports = Object.entries(portVariables).map(([port, variable]) => [variable, String(this.#ports[port] ?? 0)]);
     const child = fork(entry, [], { cwd, execArgv: [], env: childEnvironment({ ...env, ...Object.fromEntries(ports) }), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     this.#child = child;
+    this.#startedAt = Date.now();
     endWithUs(child);
     for (const stream of [child.stdout, child.stderr]) {
       if (stream !== null) createInterface({ input: stream }).on('line', (line) => this.#logs.push(line));
