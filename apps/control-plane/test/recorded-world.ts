@@ -185,7 +185,7 @@ export class RecordedWorld {
   async restore(group: string, recording: Recording): Promise<void> {
     const { status } = recording.response;
     const lists = /\/(get|has)/.test(actionOf(recording)) && status === 200;
-    const special = lists || additions[`${group}/${recording.name}`] !== undefined;
+    const special = lists || additions[recording.name] !== undefined;
     const wanted = special ? undefined : group === 'j60' ? 'cases' : 'management';
     if (wanted === undefined || wanted !== this.#standing) {
       await restore(this.#database, group, recording);
@@ -229,7 +229,7 @@ async function restore(database: TestDatabase, group: string, recording: Recordi
     }
   }
   if (action === 'model-prices/getAvailableModelsByProviderType') await insertChatModels(database, recording);
-  await additions[`${group}/${recording.name}`]?.(database);
+  await additions[recording.name]?.(database);
 }
 
 async function insertUsers(database: TestDatabase, users: readonly Fields[]): Promise<void> {

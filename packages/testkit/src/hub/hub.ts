@@ -85,7 +85,7 @@ export interface Hub {
   /** A request of a client. */
   send(path: string, body?: unknown, options?: SendOptions): Promise<Response>;
   rows(): Promise<MessageRow[]>;
-  /** Settles when there are at least `count` rows, with all of them; rejects after `timeoutMs` (unset: 10 s). */
+  /** Settles when there are at least `count` rows, with all of them; rejects after `timeoutMs` (unset: 20 s). */
   waitForRows(count: number, timeoutMs?: number): Promise<MessageRow[]>;
   kill(plane: PlaneName, signal?: NodeJS.Signals): Promise<void>;
   /** Starts it again, orderly if it still runs: same ports, same data folder. */
@@ -278,7 +278,7 @@ function rowsOf(database: TestDatabase): Pick<Hub, 'rows' | 'waitForRows'> {
   const rows = () => database.query('SELECT * FROM message_request ORDER BY id');
   return {
     rows,
-    waitForRows(count, timeoutMs = 10_000) {
+    waitForRows(count, timeoutMs = 20_000) {
       let found: MessageRow[] = [];
       return eventually(
         () => `${count} rows in message_request, there are ${found.length}`,

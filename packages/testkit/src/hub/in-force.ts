@@ -17,6 +17,8 @@ export async function waitUntilInForce(database: TestDatabase, dataPlanes: reado
       behind = behind.filter((_, index) => serving[index] !== true);
       return behind.length === 0 ? true : undefined;
     },
+    // Well under a second is promised, on a machine that is not busy with other suites.
+    { timeoutMs: 30_000, intervalMs: 20 },
   );
 }
 

@@ -17,7 +17,7 @@ export interface PlaneOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The variable of each port that the plane announces. */
   readonly portVariables: Readonly<Record<string, string>>;
-  /** Unset: 30 s. */
+  /** Unset: 60 s, for machines that are busy with other suites. */
   readonly startTimeoutMs?: number;
 }
 
@@ -75,7 +75,7 @@ export class PlaneProcess {
 
   #ready(child: ChildProcess): Promise<Ports> {
     return new Promise((resolve, reject) => {
-      const timeoutMs = this.#options.startTimeoutMs ?? 30_000;
+      const timeoutMs = this.#options.startTimeoutMs ?? 60_000;
       const fail = (reason: string): void => {
         clearTimeout(timer);
         child.kill('SIGKILL');
