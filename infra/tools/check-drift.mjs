@@ -11,6 +11,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Client } from 'pg';
 import { startEmbedded } from '../../packages/postgres/dist/index.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
@@ -30,24 +31,30 @@ async function compare() {
   const database = await startEmbedded({ dataDir: join(folder, 'data'), engine: 'postgres', durable: false, log });
   try {
     // The shadow database is one of its own because Prisma empties it.
-    await prismaRun(database.url, ['db', 'execute', '--stdin'], 'CREATE DATABASE shadow');
+    await createDatabase(database.url, 'shadow');
     const shadow = new URL(database.url);
     shadow.pathname = '/shadow';
     const options = ['--from-migrations', 'prisma/migrations', '--to-schema', 'prisma/schema.prisma', '--exit-code'];
-    return await prismaRun(database.url, ['migrate', 'diff', ...options], '', { SHADOW_DATABASE_URL: shadow.href });
+    return await runPrisma(['migrate', 'diff', ...options], { DATABASE_URL: database.url, SHADOW_DATABASE_URL: shadow.href });
   } finally {
     await database.stop();
   }
 }
 
+async function createDatabase(url, name) {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await client.query(`CREATE DATABASE ${name}`);
+  await client.end();
+}
+
 /** @returns the exit status */
-async function prismaRun(url, args, input, environment = {}) {
+async function runPrisma(args, environment) {
   const child = spawn(process.execPath, [prisma, ...args, '--config', 'prisma/prisma.config.ts'], {
     cwd: repository,
-    env: { ...process.env, DATABASE_URL: url, ...environment },
-    stdio: ['pipe', 'inherit', 'inherit'],
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'inherit', 'inherit'],
   });
-  child.stdin.end(input);
   const [status] = await once(child, 'exit');
   return status;
 }

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type Clock, Registry, silentLogger, systemClock } from '@hub/service';
+import { type Clock, type Logger, Registry, silentLogger, systemClock } from '@hub/service';
 import { type TestDatabase, testDatabase } from '@hub/testkit';
 import { createApp } from '../src/app.ts';
 import { createDatabase } from '../src/db.ts';
@@ -41,6 +41,8 @@ export interface Answer {
 export interface Api {
   readonly url: string;
   readonly database: TestDatabase;
+  /** What was logged as an error, which no test wants unless it says so. */
+  readonly errors: unknown[];
   send(method: string, path: string, body?: string, options?: SendOptions): Promise<Answer>;
   /** POST /api/actions/{action}; a body that is no text is sent as JSON. */
   call(action: string, body?: unknown, options?: SendOptions): Promise<Answer>;
@@ -55,6 +57,8 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
   const testBase = options.database ?? (await testDatabase());
   const database = createDatabase({ url: testBase.url, poolMax: 5, log: silentLogger });
   const clock = options.clock ?? systemClock;
+  const errors: unknown[] = [];
+  const log: Logger = { ...silentLogger, level: 'silent', child: () => log, error: (entry: unknown) => void errors.push(entry) };
   const app = createApp({
     services: {
       database,
@@ -63,7 +67,7 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
       clock,
       timeZone: 'Asia/Shanghai',
       allowPrivateUpstreams: options.allowPrivateUpstreams ?? true,
-      log: silentLogger,
+      log,
     },
     metrics: new Registry(),
     adminToken: 'adminToken' in options ? options.adminToken : adminToken,
@@ -103,6 +107,7 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
   return {
     url,
     database: testBase,
+    errors,
     send,
     call,
     data,

@@ -7,7 +7,11 @@ type Fields = Readonly<Record<string, unknown>>;
 
 async function emptyTables(database: TestDatabase): Promise<void> {
   // Much quicker than TRUNCATE where there are few rows.
-  for (const table of ['users', 'keys', 'providers', 'model_prices', 'message_request']) await database.query(`DELETE FROM ${table}`);
+  for (const table of ['users', 'keys', 'providers', 'model_prices']) {
+    await database.query(`DELETE FROM ${table}`);
+    // New rows must not meet the recorded ids.
+    await database.query(`SELECT setval(pg_get_serial_sequence('${table}', 'id'), 10000)`);
+  }
 }
 
 async function insert(database: TestDatabase, table: string, row: Fields): Promise<void> {
@@ -189,10 +193,6 @@ export class RecordedWorld {
     const wanted = special ? undefined : group === 'j60' ? 'cases' : 'management';
     if (wanted === undefined || wanted !== this.#standing) {
       await restore(this.#database, group, recording);
-      // New rows must not meet the recorded ids.
-      for (const table of ['users', 'keys', 'providers', 'model_prices']) {
-        await this.#database.query(`SELECT setval(pg_get_serial_sequence('${table}', 'id'), 10000)`);
-      }
     }
     this.#standing = status === 200 ? undefined : wanted;
   }

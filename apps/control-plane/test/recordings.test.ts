@@ -58,6 +58,7 @@ describe.skipIf(!goldenAvailable)('recordings of v0.3.42', () => {
           clock.set(Date.parse(String(recording.response.headers['date'])));
           await world.restore(group, recording);
           const answer = await replay(api, recording);
+          expect(api.errors.splice(0)).toEqual([]);
           const exception = deliberate[`${group}/${name}`];
           if (exception !== undefined) return exception(answer);
           expect(describeAnswer(answer)).toEqual(describeRecorded(recording));

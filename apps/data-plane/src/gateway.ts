@@ -27,6 +27,7 @@ import type { Admitted, Guard, LocalAnswer } from './guards/guard.ts';
 import { type Ledger, openLedger } from './ledger/ledger.ts';
 import { type Shipper, startShipper } from './ledger/shipper.ts';
 import { claimSlot } from './ledger/slots.ts';
+import { createLockout, type Lockout } from './lockout.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { Outcome } from './outcome.ts';
 import type { ProviderState } from './plan.ts';
@@ -44,6 +45,7 @@ export interface Gateway {
   readonly guards: readonly Guard[];
   readonly metrics: Metrics;
   readonly attemptTools: AttemptTools;
+  readonly lockout: Lockout;
   readonly nodeId: string;
   stateOf(provider: Provider): ProviderState;
   /** 16 hex digits. */
@@ -79,6 +81,7 @@ export async function createGateway({ env, log, clock, inFlight }: GatewayOption
     inFlight,
     ledger: () => ledger.journal.stats,
     controlPlaneConnected: () => config.connected,
+    configVersion: () => config.snapshot?.version ?? '',
     configAge: () => (config.confirmedAt === 0 ? 0 : (clock.now() - config.confirmedAt) / 1000),
   });
   const shipper = startShipper({
@@ -103,6 +106,7 @@ export async function createGateway({ env, log, clock, inFlight }: GatewayOption
     shipper,
     guards,
     metrics,
+    lockout: createLockout(),
     nodeId,
     attemptTools: attemptTools(env, transport, clock),
     stateOf: () => ({ circuit: 'closed', overLimit: false }),

@@ -51,10 +51,14 @@ async function dispatch(exchange: Exchange, route: Route, gateway: Gateway): Pro
  * wrong shape, and clients know it so (contract C1.3).
  */
 async function authenticated(exchange: Exchange, route: Route, snapshot: Snapshot, gateway: Gateway): Promise<Caller> {
+  const now = gateway.clock.now();
+  gateway.lockout.check(exchange.remoteAddress, now);
   try {
-    return authenticate(exchange.headers, exchange.search, snapshot, gateway.clock.now());
+    return authenticate(exchange.headers, exchange.search, snapshot, now);
   } catch (error) {
-    if (error instanceof HubFault && error.fault === 'user_expired') gateway.reportExpired(exchange, snapshot);
+    const fault = error instanceof HubFault ? error.fault : undefined;
+    if (fault === 'invalid_api_key') gateway.lockout.failed(exchange.remoteAddress, now);
+    if (fault === 'user_expired') gateway.reportExpired(exchange, snapshot);
     if (route.kind === 'proxy' && route.chat) await readRequest(exchange, route, strangerBodyBytes);
     throw error;
   }

@@ -16,6 +16,7 @@ export interface MetricSources {
   readonly controlPlaneConnected: () => boolean;
   /** Seconds since the control plane last spoke. */
   readonly configAge: () => number;
+  readonly configVersion: () => string;
 }
 
 const seconds = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
@@ -39,6 +40,16 @@ export function createMetrics(sources: MetricSources): Metrics {
   gauge('hub_ledger_damaged_total', 'Damaged places found in ledger files.', () => sources.ledger().damaged);
   gauge('hub_control_plane_connected', '1 while the control plane can be reached.', () => Number(sources.controlPlaneConnected()));
   gauge('hub_config_age_seconds', 'Seconds since the control plane confirmed the configuration.', sources.configAge);
+  new Gauge({
+    name: 'hub_config_info',
+    help: 'The configuration that is in force, as a label.',
+    labelNames: ['version'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.set({ version: sources.configVersion() }, 1);
+    },
+  });
   return {
     registry,
     requests: new Counter({

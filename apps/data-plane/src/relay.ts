@@ -1,5 +1,6 @@
 import { encodeStreamError } from '@hub/protocol';
 import { corsHeaders } from './answer.ts';
+import { AnswerSample } from './estimate.ts';
 import type { Exchange } from './exchange.ts';
 import type { ProxyRequest } from './request/proxy-request.ts';
 import { clientHeaders } from './upstream/headers.ts';
@@ -12,6 +13,8 @@ import { type Failure, failureOf, type Reply } from './upstream/reply.ts';
 export interface RelayEnd {
   /** Why it did not end well; undefined = complete. */
   readonly failure: Failure | undefined;
+  /** The beginning of the answer, for counting what the upstream did not count. */
+  readonly sample: string;
   /** Sends what is left and closes the answer. Called after the request has been recorded. */
   finish(): void;
 }
@@ -30,11 +33,13 @@ function relayWhole(reply: Reply, exchange: Exchange): Promise<RelayEnd> {
   return new Promise((resolve) => {
     const { sink } = exchange;
     const held: Buffer[] = [];
+    const sample = new AnswerSample();
     let live = false;
     const begin = (keepLength: boolean) => sink.start(reply.status, { ...clientHeaders(reply.headers, keepLength), ...corsHeaders(exchange.headers) });
     const stopListening = exchange.onClientGone(() => reply.abort());
     reply.read({
       onData(chunk) {
+        sample.add(chunk);
         if (!live) return void held.push(chunk);
         if (!sink.write(chunk)) pauseUntilDrained(reply, exchange);
       },
@@ -42,6 +47,7 @@ function relayWhole(reply: Reply, exchange: Exchange): Promise<RelayEnd> {
         stopListening();
         resolve({
           failure: error ?? (exchange.clientGone ? clientGone() : undefined),
+          sample: sample.text,
           finish() {
             if (error !== undefined) return sink.started ? sink.destroy() : undefined;
             if (live) return sink.end();
@@ -65,6 +71,7 @@ function relayWhole(reply: Reply, exchange: Exchange): Promise<RelayEnd> {
 function relayStream(reply: Reply, exchange: Exchange, request: ProxyRequest, onClientAbort: 'cancel' | 'drain'): Promise<RelayEnd> {
   return new Promise((resolve) => {
     const { sink } = exchange;
+    const sample = new AnswerSample();
     let drainTimer: NodeJS.Timeout | undefined;
     sink.start(reply.status, { ...clientHeaders(reply.headers, false), ...corsHeaders(exchange.headers) });
     const stopListening = exchange.onClientGone(() => {
@@ -74,6 +81,7 @@ function relayStream(reply: Reply, exchange: Exchange, request: ProxyRequest, on
     });
     reply.read({
       onData(chunk) {
+        sample.add(chunk);
         if (!sink.write(chunk)) pauseUntilDrained(reply, exchange);
       },
       onEnd(error) {
@@ -82,6 +90,7 @@ function relayStream(reply: Reply, exchange: Exchange, request: ProxyRequest, on
         const failure = exchange.clientGone ? clientGone() : (error ?? brokenOff(reply));
         resolve({
           failure,
+          sample: sample.text,
           finish() {
             if (failure !== undefined && failure.kind !== 'client_gone') sink.write(streamError(request, failure));
             sink.end();

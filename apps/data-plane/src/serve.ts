@@ -1,5 +1,7 @@
+import type { Usage } from '@hub/protocol';
 import { recordId } from '@hub/service';
 import { attempt } from './attempt.ts';
+import { estimateUsage } from './estimate.ts';
 import type { Exchange } from './exchange.ts';
 import { HubFault, toFault } from './faults.ts';
 import type { Gateway } from './gateway.ts';
@@ -8,6 +10,7 @@ import { noProviderFault } from './no-provider.ts';
 import { Outcome } from './outcome.ts';
 import { type Plan, planCandidates } from './plan.ts';
 import { relay, type RelayEnd } from './relay.ts';
+import type { ProxyRequest } from './request/proxy-request.ts';
 import { sessionIdOf } from './request/session-id.ts';
 import { wantsContext1m } from './upstream/prepare.ts';
 import type { Reply } from './upstream/reply.ts';
@@ -44,13 +47,13 @@ async function answer(exchange: Exchange, plan: Plan, outcome: Outcome, gateway:
   } catch (error) {
     const fault = toFault(error);
     const last = outcome.lastFailure;
-    if (recorded) await record(gateway, outcome, { status: last?.status ?? fault.status, error: last?.error ?? fault.message, reply: undefined });
+    if (recorded) await record(gateway, outcome, { status: last?.status ?? fault.status, error: last?.error ?? fault.message, answered: undefined });
     throw error;
   }
   const { failure } = end;
   const interrupted = failure !== undefined && failure.kind !== 'client_gone';
   const status = interrupted ? failure.status : reply.status;
-  if (recorded) await record(gateway, outcome, { status, error: interrupted ? failure.error.message : undefined, reply });
+  if (recorded) await record(gateway, outcome, { status, error: interrupted ? failure.error.message : undefined, answered: { reply, sample: end.sample } });
   gateway.metrics.requests.inc({ format: request.format, outcome: failure?.kind ?? 'ok', status: String(status) });
   end.finish();
 }
@@ -66,11 +69,23 @@ function conclude(gateway: Gateway, provider: Parameters<Gateway['attemptTools']
 async function record(
   gateway: Gateway,
   outcome: Outcome,
-  end: { status: number; error: string | undefined; reply: Reply | undefined },
+  end: { status: number; error: string | undefined; answered: { reply: Reply; sample: string } | undefined },
 ): Promise<void> {
   const { request } = outcome.start;
   const endedAt = gateway.clock.now();
-  const usage = end.reply?.watcher.usage;
-  await gateway.ledger.end(outcome.end({ status: end.status, endedAt, usage, usageEstimated: false, error: end.error }));
+  const counted = end.answered === undefined ? undefined : await countedUsage(request, end.answered);
+  await gateway.ledger.end(
+    outcome.end({ status: end.status, endedAt, usage: counted?.usage, usageEstimated: counted?.estimated ?? false, error: end.error }),
+  );
   gateway.metrics.duration.observe({ format: request.format }, (endedAt - request.arrivedAt) / 1000);
+}
+
+/** What the upstream reported; where it reported nothing or not the last word on an answer of a model, an estimate. */
+async function countedUsage(
+  request: ProxyRequest,
+  { reply: { watcher }, sample }: { reply: Reply; sample: string },
+): Promise<{ usage: Usage | undefined; estimated: boolean }> {
+  const complete = watcher.usage !== undefined && watcher.usageFinal;
+  if (complete || request.operation !== 'generate' || !watcher.contentSeen) return { usage: watcher.usage, estimated: false };
+  return { usage: await estimateUsage(request, watcher, sample), estimated: true };
 }

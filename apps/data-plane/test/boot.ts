@@ -159,7 +159,7 @@ export async function startGateway(
     refuseUpgrade: () => ({ status: 426, reason: 'Upgrade Required' }),
   });
   inFlight = () => server.inFlight;
-  if (options.waitForConfig !== false) await gateway.config.ready();
+  if (options.waitForConfig !== false) await gateway.config.ready(200);
   return {
     url: `http://127.0.0.1:${server.port}`,
     gateway,

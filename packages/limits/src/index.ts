@@ -13,3 +13,6 @@ export type { LimitType, Refusal } from './refusal.ts';
 export type { LimitRules, Subject, SubjectKind, SubjectRef } from './subject.ts';
 export { calendarOf } from './window.ts';
 export type { Calendar, Span } from './window.ts';
+export { openRedis } from './redis.ts';
+export type { OpenRedisOptions } from './redis.ts';
+export type { RedisClient } from './scripts.ts';

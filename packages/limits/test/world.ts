@@ -1,5 +1,5 @@
 import { recordId, silentLogger } from '@hub/service';
-import type { Limiter, LimiterOptions, LimitRules, ReserveRequest, Subject, Warmth, WarmRequest } from '../src/index.ts';
+import type { Hold, Limiter, LimiterOptions, LimitRules, Refusal, ReserveRequest, Subject, Warmth, WarmRequest } from '../src/index.ts';
 import { createLimiter } from '../src/index.ts';
 
 /** 2026-11-24, a Tuesday, 16:00 in Shanghai. */
@@ -45,15 +45,15 @@ export class Books {
     this.rows.push({ recordId: id, subjects: subjects.map(nameOf), nanos, startedAt, takenInAt });
   }
 
-  readonly warm = async (request: WarmRequest): Promise<Warmth> => {
-    this.asked.push(request);
+  readonly warm = async (asked: WarmRequest): Promise<Warmth> => {
+    this.asked.push(asked);
     await this.gate;
     if (this.failure !== undefined) throw this.failure;
-    const name = nameOf(request.subject);
+    const name = nameOf(asked.subject);
     const rows = this.rows.filter((row) => row.subjects.includes(name));
-    const old = rows.filter((row) => row.takenInAt < request.recentSinceMs);
+    const old = rows.filter((row) => row.takenInAt < asked.recentSinceMs);
     return {
-      answers: request.queries.map(({ sinceMs, bucketMs }) => {
+      answers: asked.queries.map(({ sinceMs, bucketMs }) => {
         const inWindow = old.filter((row) => row.startedAt >= sinceMs);
         const buckets = new Map<number, bigint>();
         for (const { startedAt, nanos } of bucketMs > 0 ? inWindow : []) {
@@ -65,7 +65,7 @@ export class Books {
           buckets: [...buckets].map(([startMs, nanos]) => ({ startMs, nanos })),
         };
       }),
-      recent: rows.filter((row) => row.takenInAt >= request.recentSinceMs),
+      recent: rows.filter((row) => row.takenInAt >= asked.recentSinceMs),
     };
   };
 }
@@ -100,4 +100,24 @@ export function memoryBackend(): Backend {
 export function request(key: Subject, user: Subject, more: Partial<ReserveRequest> = {}): ReserveRequest {
   const now = more.now ?? NOW;
   return { recordId: recordId(now), now, timeZone: ZONE, key, user, ...more };
+}
+
+/** Reserves and must be admitted. */
+export async function admitted(limiter: Limiter, asked: ReserveRequest): Promise<Hold> {
+  const answer = await limiter.reserve(asked);
+  if (!answer.ok) throw new Error(`refused: ${answer.refusal.limitType}`);
+  return answer.hold;
+}
+
+/** Reserves and must be refused. */
+export async function refused(limiter: Limiter, asked: ReserveRequest): Promise<Refusal> {
+  const answer = await limiter.reserve(asked);
+  if (answer.ok) throw new Error('admitted');
+  return answer.refusal;
+}
+
+/** One request without a session that costs `nanos`. */
+export async function spend(limiter: Limiter, key: Subject, user: Subject, nanos: bigint, now = NOW): Promise<void> {
+  const hold = await admitted(limiter, request(key, user, { now }));
+  await hold.settle({ nanos, now });
 }

@@ -1,3 +1,4 @@
+/** The hub's database: the server that comes with it, its migrations, and databases for tests. */
 export { baseline } from './baseline.ts';
 export { missingFrom, readCatalogue } from './catalogue.ts';
 export { type EmbeddedOptions, startEmbedded } from './embedded.ts';

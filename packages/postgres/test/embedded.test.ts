@@ -129,12 +129,14 @@ it('tells when the server dies', async () => {
   expect(lines.at(-1)).toContain('error embedded PostgreSQL ended unexpectedly');
 });
 
-it('runs PGlite, which keeps its data and then stays the choice', async () => {
+it('runs PGlite, which keeps its data when it is killed and then stays the choice', async () => {
   const dataDir = folder();
-  const first = await start({ dataDir, engine: 'pglite' });
-  await run(first.url, 'CREATE TABLE kept AS SELECT 10 AS value');
-  await expect(startEmbedded({ dataDir, log: recordingLog() })).rejects.toThrow('in use by process');
-  await first.stop();
+  const launcher = await launch(dataDir, { engine: 'pglite' });
+  undo(() => kill(launcher.process));
+  expect(launcher.engine).toBe('pglite');
+  await run(launcher.url, 'CREATE TABLE kept AS SELECT 10 AS value');
+  await expect(startEmbedded({ dataDir, log: recordingLog() })).rejects.toThrow(`in use by process ${launcher.process.pid}`);
+  await kill(launcher.process);
   const second = await start({ dataDir, engine: 'auto' });
   expect(second.engine).toBe('pglite');
   expect(await run(second.url, 'SELECT value FROM kept')).toEqual([{ value: 10 }]);
@@ -153,7 +155,7 @@ it.runIf(root)('runs for an ordinary user, and root can take the folder over', a
   const dataDir = join(folder(), 'data');
   mkdirSync(dataDir);
   chownSync(dataDir, nobody.uid, nobody.gid);
-  const launcher = await launch(dataDir, nobody);
+  const launcher = await launch(dataDir, { account: nobody });
   undo(() => kill(launcher.process));
   expect(launcher.engine).toBe('postgres');
   await run(launcher.url, 'CREATE TABLE kept AS SELECT 11 AS value');

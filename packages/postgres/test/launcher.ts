@@ -2,9 +2,9 @@
 import { startEmbedded } from '../src/embedded.ts';
 
 const ignore = (): void => undefined;
-const [, , dataDir = ''] = process.argv;
+const [, , dataDir = '', engine] = process.argv;
 try {
-  const { engine, url } = await startEmbedded({ dataDir, log: { debug: ignore, info: ignore, warn: ignore, error: ignore } });
+  const { engine, url } = await startEmbedded({ dataDir, engine: engine === 'pglite' ? 'pglite' : 'auto', log: { debug: ignore, info: ignore, warn: ignore, error: ignore } });
   process.stdout.write(`${engine} ${url}\n`);
 } catch (error) {
   process.stdout.write(`${error instanceof Error ? error.message : String(error)}\n`);

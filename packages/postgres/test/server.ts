@@ -82,8 +82,8 @@ export interface Launcher {
 }
 
 /** @throws with the process' own message when it can't start */
-export async function launch(dataDir: string, account?: { uid: number; gid: number }): Promise<Launcher> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'test/launcher.ts', dataDir], {
+export async function launch(dataDir: string, { engine = 'auto', account = {} }: { engine?: string; account?: { uid?: number; gid?: number } } = {}): Promise<Launcher> {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'test/launcher.ts', dataDir, engine], {
     cwd: packageFolder,
     env: { ...process.env, HOME: '/nonexistent', TSX_DISABLE_CACHE: '1' },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -196,3 +196,8 @@ export function notJson(): UpstreamError {
 export function mixedTools(): UpstreamError {
   return { status: 502, message: 'the upstream mixed the arguments of several tool calls' };
 }
+
+/** The failure of a call that a dialect shows whole and that is more than may be kept. */
+export function tooLarge(): UpstreamError {
+  return { status: 502, message: 'a tool call is too large to be passed on' };
+}

@@ -149,8 +149,9 @@ export interface ToolResultPart {
   type: 'tool-result';
   /** Id of the call that it answers. */
   id: string;
-  /** Name of the tool, where the dialect repeats it. */
+  /** The tool's, where the dialect repeats it; once turns are settled, always. */
   name?: string;
+  namespace?: string;
   custom?: boolean;
   parts: (TextPart | ImagePart | DocumentPart)[];
   failed: boolean;

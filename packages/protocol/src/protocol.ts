@@ -1,5 +1,6 @@
 import type { ChatEvent, ChatRequest, ChatResponse } from './chat.ts';
 import type { DropLog } from './drops.ts';
+import type { UpstreamError } from './errors.ts';
 import type { Fields } from './json.ts';
 import type { SseEvent } from './sse.ts';
 import type { ToolNaming } from './tool-names.ts';
@@ -46,6 +47,15 @@ export interface AnswerHead {
 export interface StreamDecoder extends Transducer<SseEvent, ChatEvent> {
   readonly head: AnswerHead;
   readonly usage: Usage | undefined;
+  /** Ends the answer with an error, unless it is over. */
+  fail: (failure: UpstreamError) => ChatEvent[];
+  /** Takes head and usage from a whole answer that came in the place of a stream. */
+  adopt: (body: Fields) => void;
+}
+
+export interface StreamEncoder extends Transducer<ChatEvent, SseEvent> {
+  /** Set once the encoder had to end the stream with an error by itself. */
+  readonly failure: UpstreamError | undefined;
 }
 
 /** One dialect, both ways. */
@@ -58,5 +68,5 @@ export interface Protocol {
   decodeResponse: (body: unknown, context: AnswerContext) => ChatResponse;
   encodeResponse: (response: ChatResponse, context: AnswerContext) => Fields;
   decoder: (context: AnswerContext) => StreamDecoder;
-  encoder: (context: AnswerContext) => Transducer<ChatEvent, SseEvent>;
+  encoder: (context: AnswerContext) => StreamEncoder;
 }

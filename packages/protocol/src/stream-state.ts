@@ -95,9 +95,19 @@ export function streamDecoder(dialect: Dialect, reader: PayloadReader): StreamDe
     if (!state.over) settle(state, reader, false);
     return state.blocks.take();
   };
+  const fail = (failure: UpstreamError): ChatEvent[] => {
+    state.fail(failure);
+    return state.blocks.take();
+  };
+  const adopt = (body: Fields): void => {
+    readHead(state.head, asFields(body.response) ?? body);
+    state.addUsage(body);
+  };
   return {
     push,
     end,
+    fail,
+    adopt,
     get head() {
       return state.head;
     },

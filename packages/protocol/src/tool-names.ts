@@ -1,3 +1,4 @@
+import { tooLarge } from './block-writer.ts';
 import type { ChatEvent, Tool } from './chat.ts';
 import type { Dialect } from './dialect.ts';
 import { asFields, parseJson } from './json.ts';
@@ -119,7 +120,7 @@ export function restoreTools(names: ToolNames, maxHeld: number): Transducer<Chat
       held += event.text;
       if (held.length <= maxHeld) return [];
       held = undefined;
-      return [{ type: 'error', failure: { status: 502, message: 'a tool call is too large to be passed on' } }];
+      return [{ type: 'error', failure: tooLarge() }];
     }
     if (event.type !== 'tool-end') return [event];
     const text = customInput(held);

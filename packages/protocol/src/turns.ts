@@ -1,4 +1,5 @@
-import type { OutputFormat, Part, ReasoningPart, ToolCallPart, ToolResultPart, Turn } from './chat.ts';
+import type { ChatRequest, OutputFormat, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart, Turn } from './chat.ts';
+import { malformed } from './drops.ts';
 import type { DropLog } from './drops.ts';
 
 /**
@@ -81,13 +82,14 @@ class Settling {
 
   #resultOf(call: ToolCallPart, turn: number, originalId: string): ToolResultPart {
     const found = this.#results.get(originalId)?.find((result) => !result.used && result.turn > turn);
+    const { id, name, namespace, custom = false } = call;
+    const of = namespace === undefined ? { id, name, custom } : { id, name, custom, namespace };
     if (found === undefined) {
-      this.#drops.add('tool-result-missing', `tool call ${call.id}`);
-      const text = 'No result: the call was not carried out.';
-      return { type: 'tool-result', id: call.id, name: call.name, custom: call.custom === true, failed: true, parts: [{ type: 'text', text }] };
+      this.#drops.add('tool-result-missing', `tool call ${id}`);
+      return { type: 'tool-result', ...of, failed: true, parts: [{ type: 'text', text: 'No result: the call was not carried out.' }] };
     }
     found.used = true;
-    return { ...found.part, id: call.id, name: call.name, custom: call.custom === true };
+    return { ...found.part, ...of };
   }
 
   /** Results have moved to their calls already; one without a call is kept as text. */
@@ -108,6 +110,20 @@ class Settling {
     if (last?.role === role) last.parts.push(...kept);
     else this.#settled.push({ role, parts: [...kept] });
   }
+}
+
+/**
+ * For targets that want the user to speak first. A request of instructions alone gives its last one as the user's words; a
+ * conversation that begins with the assistant gets a sign of continuation before it.
+ */
+export function withLeadingUser(request: ChatRequest, drops: DropLog): { system: TextPart[]; turns: readonly Turn[] } {
+  const [first] = request.turns;
+  if (first !== undefined && first.role !== 'assistant') return request;
+  drops.add('first-turn', 'messages');
+  if (first !== undefined) return { system: request.system, turns: [{ role: 'user', parts: [{ type: 'text', text: '…' }] }, ...request.turns] };
+  const last = request.system.at(-1);
+  if (last === undefined) throw malformed('messages', 'must not be empty');
+  return { system: request.system.slice(0, -1), turns: [{ role: 'user', parts: [last] }] };
 }
 
 /** Mid-conversation instructions for a target that takes them only at the start: a user's words, marked as not being one's own. */

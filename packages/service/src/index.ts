@@ -8,4 +8,4 @@ export { type OpsServer, startOpsServer } from './ops-server.ts';
 export { recordId } from './record-id.ts';
 export { createSealer, hashKey, isSealed, type Sealer, secretsEqual } from './seal.ts';
 export { flag, integer, oneOf, port, readSettings, type Setting, SettingsError, type SettingValues, text } from './settings.ts';
-export { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+export { AggregatorRegistry, collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';

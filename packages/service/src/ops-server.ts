@@ -1,6 +1,5 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Registry } from 'prom-client';
 
 export interface OpsServerOptions {
   readonly host: string;
@@ -8,7 +7,8 @@ export interface OpsServerOptions {
   readonly port: number;
   /** An empty list means ready; otherwise the reasons why not. */
   readonly notReady: () => readonly string[];
-  readonly metrics: Registry;
+  /** A prom-client registry, of this process or of all workers. */
+  readonly metrics: { readonly contentType: string; metrics(): Promise<string> };
 }
 
 export interface OpsServer {

@@ -213,7 +213,7 @@ class DatabasePublisher implements Publisher {
       present.add(key);
       const published = publishedOf(reference, entity);
       if (published.size > largestEntity) {
-        problems.push({ ...reference, reason: `the row has ${published.size} bytes, more than ${largestEntity}` });
+        problems.push({ ...reference, reason: `the row has about ${published.size} bytes, more than ${largestEntity}` });
         continue;
       }
       const previous = this.#state.get(key);

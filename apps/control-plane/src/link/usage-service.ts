@@ -57,7 +57,6 @@ class ReportStream {
   async end(): Promise<void> {
     if (!this.#ending) {
       this.#ending = true;
-      await this.#working;
       this.#call.end();
     }
     await this.#working;

@@ -206,7 +206,7 @@ export class TestNode {
   }
 
   #wake(): void {
-    for (const check of [...this.#waiters]) check();
+    for (const check of this.#waiters) check();
   }
 }
 

@@ -22,6 +22,11 @@ function connect(port: number, options?: ConstructorParameters<typeof TestNode>[
   return node;
 }
 
+function weightOf(node: TestNode, id: number): number | undefined {
+  const entity = node.get('PROVIDER', id)?.entity;
+  return entity?.case === 'provider' ? entity.value.weight : undefined;
+}
+
 describe('a data plane that connects', () => {
   it('with nothing gets everything, once, and can compile it', async () => {
     const { userId, keyId, key } = await addUserWithKey(fixture);
@@ -33,7 +38,8 @@ describe('a data plane that connects', () => {
 
     expect(node.messages.every((message) => message.full && message.baseVersion === '')).toBe(true);
     expect(node.get('KEY', keyId)?.entity).toMatchObject({ case: 'key', value: { userId, enabled: true } });
-    expect(Buffer.compare((node.get('KEY', keyId)?.entity.value as wire.Key).sha256, hashKey(key))).toBe(0);
+    const sent = node.get('KEY', keyId)?.entity;
+    expect(sent?.case === 'key' && Buffer.from(sent.value.sha256).equals(hashKey(key))).toBe(true);
     expect(node.get('PROVIDER', providerId)?.entity).toMatchObject({ value: { apiKey: 'sk-upstream-secret', url: 'https://api.example.com' } });
     expect(node.get('PRICE', 'm')?.entity).toMatchObject({ value: { priceJson: '{"input_cost_per_token": 0.000003}' } });
     expect(node.get('SETTINGS', 1)?.entity).toMatchObject({ value: { timeZone: 'Asia/Shanghai', enableFormatConversion: true } });
@@ -110,7 +116,7 @@ describe('a change', () => {
     await node.untilVersion(link.publisher.version);
     const began = performance.now();
     await fixture.database.query('UPDATE providers SET weight = 7 WHERE id = $1', [id]);
-    await node.until('the new weight', () => (node.get('PROVIDER', id)?.entity.value as wire.Provider).weight === 7);
+    await node.until('the new weight', () => weightOf(node, id) === 7);
     expect(performance.now() - began).toBeLessThan(1000);
   });
 
@@ -125,7 +131,7 @@ describe('a change', () => {
     });
     expect(killed).toBe(1);
     await fixture.database.query('UPDATE providers SET weight = 8 WHERE id = $1', [id]);
-    await node.until('the new weight', () => (node.get('PROVIDER', id)?.entity.value as wire.Provider).weight === 8, 3_000);
+    await node.until('the new weight', () => weightOf(node, id) === 8, 3_000);
     await eventually(() => 'the listening connection', async () => {
       const rows = await fixture.database.query(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'hub change feed' AND query LIKE 'LISTEN%'`);
       return rows[0];
@@ -228,6 +234,23 @@ describe('a node that refuses a version', () => {
       async () => (await link.nodes()).find((status) => status.servingVersion === link.publisher.version),
     );
     expect(healed.lastRefusal).toBeUndefined();
+  });
+
+  it('is counted by what it serves while it is connected', async () => {
+    const { link, metrics } = await fixture.start();
+    const counted = () => metrics.getSingleMetricAsString('hub_config_nodes');
+    const good = connect(link.grpcPort);
+    const bad = connect(link.grpcPort, { nodeId: 'node/1', refuse: () => 'no' });
+    await eventually(
+      () => 'one node of each kind',
+      async () => (/current"} 1\n.*behind"} 0\n.*refusing"} 1/.test(await counted()) ? true : undefined),
+    );
+    good.close();
+    bad.close();
+    await eventually(
+      () => 'none connected',
+      async () => (/current"} 0\n.*behind"} 0\n.*refusing"} 0/.test(await counted()) ? true : undefined),
+    );
   });
 
   it('is seen by the other control plane too, also after it has left', async () => {

@@ -6,8 +6,11 @@ import type { SnapshotFile } from './snapshot-file.ts';
 export interface ConfigClient {
   /** undefined: nothing is known yet, neither from disk nor from the control plane. */
   readonly snapshot: Snapshot | undefined;
-  /** Resolves as soon as there is a snapshot. */
-  ready(): Promise<void>;
+  /**
+   * Resolves as soon as there is a snapshot that the control plane has confirmed; a snapshot from disk alone is good
+   * enough once the control plane has been silent for `graceMs`.
+   */
+  ready(graceMs: number): Promise<void>;
   readonly connected: boolean;
   /** Epoch ms of the last word from the control plane; 0 = never. */
   readonly confirmedAt: number;
@@ -51,9 +54,13 @@ class WatchingClient implements ConfigClient {
     this.#options = options;
   }
 
-  ready(): Promise<void> {
-    if (this.snapshot !== undefined) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  async ready(graceMs: number): Promise<void> {
+    if (this.snapshot !== undefined && this.confirmedAt > 0) return;
+    const confirmed = new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.snapshot === undefined) return confirmed;
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([confirmed, new Promise<void>((resolve) => (timer = setTimeout(resolve, graceMs)))]);
+    clearTimeout(timer);
   }
 
   async loadFromDisk(): Promise<void> {
@@ -114,7 +121,8 @@ class WatchingClient implements ConfigClient {
     if (!message.last) return;
     const batches = this.#batches;
     this.#batches = [];
-    const reason = this.#apply(batches, message.version);
+    const reason = message.version === this.snapshot?.version && !message.full ? undefined : this.#apply(batches, message.version);
+    for (const resolve of this.#waiting.splice(0)) resolve();
     if (reason === undefined) {
       stream.write({ message: { case: 'ack', value: { version: message.version } } });
       return;
@@ -152,7 +160,6 @@ class WatchingClient implements ConfigClient {
   #swap(snapshot: Snapshot): void {
     this.snapshot = snapshot;
     this.#options.onSwap?.(snapshot);
-    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
 

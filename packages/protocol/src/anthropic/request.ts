@@ -6,7 +6,7 @@ import { asNumber, asString, objectsOf, put, textsOf, unread, unreadNames } from
 import { asFields, asText, parseJson } from '../json.ts';
 import type { Fields } from '../json.ts';
 import type { DecodeContext, EncodeContext } from '../protocol.ts';
-import { asReminder, schemaInstruction } from '../turns.ts';
+import { asReminder, schemaInstruction, withLeadingUser } from '../turns.ts';
 import { anthropicTraits, effortOf } from '../traits.ts';
 import { cacheOf, decodeContent, encodePart, encodeText } from './blocks.ts';
 import { closedSchema } from './schema.ts';
@@ -130,17 +130,6 @@ export function encodeRequest(request: ChatRequest, context: EncodeContext): Fie
   if (request.cacheKey !== undefined && !usesCaching(body)) addBreakpoints(body);
   reportForeign(request, drops);
   return body;
-}
-
-/** Anthropic wants at least one message, the first of them the user's. */
-function withLeadingUser(request: ChatRequest, drops: DropLog): { system: TextPart[]; turns: readonly Turn[] } {
-  const first = request.turns[0];
-  if (first?.role === 'user' || first?.role === 'system') return request;
-  drops.add('first-turn', 'messages');
-  if (first !== undefined) return { system: request.system, turns: [{ role: 'user', parts: [{ type: 'text', text: '…' }] }, ...request.turns] };
-  const last = request.system.at(-1);
-  if (last === undefined) throw malformed('messages', 'must not be empty');
-  return { system: request.system.slice(0, -1), turns: [{ role: 'user', parts: [last] }] };
 }
 
 function encodeTurns(turns: readonly Turn[], context: EncodeContext): Fields[] {

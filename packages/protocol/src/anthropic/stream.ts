@@ -6,12 +6,11 @@ import { encodeError } from '../encode-error.ts';
 import { asNumber, asString } from '../fields.ts';
 import { asFields, asText, parseJson } from '../json.ts';
 import type { Fields } from '../json.ts';
-import type { AnswerContext, StreamDecoder } from '../protocol.ts';
+import type { AnswerContext, StreamDecoder, StreamEncoder } from '../protocol.ts';
 import { readSeal, writeSeal } from '../seal.ts';
 import type { SseEvent } from '../sse.ts';
 import { readHead, streamDecoder } from '../stream-state.ts';
 import type { PayloadReader, StreamState } from '../stream-state.ts';
-import type { Transducer } from '../transducer.ts';
 import { decodeSearch } from './blocks.ts';
 import { answerId, encodeCitation, encodeSearch, encodeUsage, errorTypeOf } from './response.ts';
 import { finishOf, serverBlocks, stopReasonOf } from './types.ts';
@@ -163,12 +162,13 @@ class AnthropicReader implements PayloadReader {
   }
 }
 
-export function encoder(context: AnswerContext): Transducer<ChatEvent, SseEvent> {
+export function encoder(context: AnswerContext): StreamEncoder {
   return new AnthropicWriter(context);
 }
 
 /** Writes one `message_start`, blocks with indexes from 0, one `message_delta` with the whole usage, `message_stop`. */
-class AnthropicWriter implements Transducer<ChatEvent, SseEvent> {
+class AnthropicWriter implements StreamEncoder {
+  readonly failure = undefined;
   readonly #context: AnswerContext;
   #index = -1;
   #frames: SseEvent[] = [];

@@ -6,11 +6,10 @@ import { asNumber, asString, objectsOf } from '../fields.ts';
 import { asFields, asText } from '../json.ts';
 import type { Fields } from '../json.ts';
 import { sourceOfUrl } from '../media.ts';
-import type { AnswerContext, StreamDecoder } from '../protocol.ts';
+import type { AnswerContext, StreamDecoder, StreamEncoder } from '../protocol.ts';
 import type { SseEvent } from '../sse.ts';
 import { readHead, streamDecoder } from '../stream-state.ts';
 import type { PayloadReader, StreamState } from '../stream-state.ts';
-import type { Transducer } from '../transducer.ts';
 import { answerId, encodeCitation, encodeImage, encodeSeal, encodeUsage } from './response.ts';
 import { finishOf, finishReasonOf } from './types.ts';
 
@@ -134,12 +133,13 @@ class ChatReader implements PayloadReader {
   }
 }
 
-export function encoder(context: AnswerContext): Transducer<ChatEvent, SseEvent> {
+export function encoder(context: AnswerContext): StreamEncoder {
   return new ChatWriter(context);
 }
 
 /** Writes chunks of one id, the role once in the first, tool calls with indexes from 0, one finish reason, `[DONE]`. */
-class ChatWriter implements Transducer<ChatEvent, SseEvent> {
+class ChatWriter implements StreamEncoder {
+  readonly failure = undefined;
   readonly #context: AnswerContext;
   /** Id, kind, time and model, the same in every chunk; then the same up to the delta. */
   #prefix = '';

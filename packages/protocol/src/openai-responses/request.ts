@@ -12,7 +12,7 @@ import { encodeEffort, encodeExtra, encodeJsonSchema, encodeSampling, shortId } 
 import type { DecodeContext, EncodeContext } from '../protocol.ts';
 import { dataUrl } from '../media.ts';
 import { effortOf, openAiTraits } from '../traits.ts';
-import { ownReasoning } from '../turns.ts';
+import { ownReasoning, withLeadingUser } from '../turns.ts';
 import { decodeItem } from './blocks.ts';
 import { decodeChoice, decodeTools, encodeTools } from './tools.ts';
 import { requestFields } from './types.ts';
@@ -103,9 +103,11 @@ function decodeFormat(format: Fields | undefined): OutputFormat | undefined {
 export function encodeRequest(request: ChatRequest, context: EncodeContext): Fields {
   const { drops } = context;
   const body: Fields = { model: context.targetModel };
-  const instructions = joinTexts(request.system, '\n\n');
+  // An answer may be asked for by an assistant's words alone, but not by instructions alone.
+  const { system, turns } = request.turns.length === 0 ? withLeadingUser(request, drops) : request;
+  const instructions = joinTexts(system, '\n\n');
   if (instructions !== '') body.instructions = instructions;
-  body.input = request.turns.flatMap((turn) => encodeTurn(turn, context));
+  body.input = turns.flatMap((turn) => encodeTurn(turn, context));
   encodeTools(request, body, context);
   if (request.maxTokens !== undefined) body.max_output_tokens = Math.max(request.maxTokens, leastOutput);
   encodeSampling(request, body, context);

@@ -1,10 +1,10 @@
+import { tooLarge } from '../block-writer.ts';
 import type { ChatEvent, Seal } from '../chat.ts';
 import { assertNever } from '../chat.ts';
 import type { UpstreamError } from '../errors.ts';
 import type { Fields } from '../json.ts';
-import type { AnswerContext } from '../protocol.ts';
+import type { AnswerContext, StreamEncoder } from '../protocol.ts';
 import type { SseEvent } from '../sse.ts';
-import type { Transducer } from '../transducer.ts';
 import { annotation, callItem, encodeUsage, imageItem, messageItem, reasoningItem, responseObject, searchItem, textContent } from './items.ts';
 import type { ResponseHead } from './items.ts';
 import { answerId } from './response.ts';
@@ -17,6 +17,9 @@ import { incompleteReasonOf } from './types.ts';
  */
 export const maxHeldBytes = 192 * 1024;
 
+/** Longer deltas are written as several, characters: a piece must fit into what may be kept. */
+const maxPiece = 32 * 1024;
+
 type OpenItem =
   | { kind: 'none' }
   | { kind: 'text'; id: string; text: string; annotations: Fields[]; cited: number }
@@ -24,12 +27,13 @@ type OpenItem =
   | { kind: 'reasoning'; id: string; text: string; shown: boolean }
   | { kind: 'tool'; id: string; callId: string; name: string; namespace: string | undefined; custom: boolean; text: string };
 
-export function encoder(context: AnswerContext): Transducer<ChatEvent, SseEvent> {
+export function encoder(context: AnswerContext): StreamEncoder {
   return new ResponsesWriter(context);
 }
 
 /** Numbers every event, names every item, and ends with one terminal event that holds the answer. */
-class ResponsesWriter implements Transducer<ChatEvent, SseEvent> {
+class ResponsesWriter implements StreamEncoder {
+  failure: UpstreamError | undefined;
   readonly #context: AnswerContext;
   #head: ResponseHead = { id: '', createdAt: 0, model: '' };
   #sequence = 0;
@@ -139,9 +143,15 @@ class ResponsesWriter implements Transducer<ChatEvent, SseEvent> {
   }
 
   #delta(text: string): void {
+    if (text.length > maxPiece) {
+      const cut = isHighSurrogate(text.charCodeAt(maxPiece - 1)) ? maxPiece - 1 : maxPiece;
+      this.#delta(text.slice(0, cut));
+      this.#delta(text.slice(cut));
+      return;
+    }
     this.#makeRoom(byteLength(text));
     const open = this.#open;
-    if (open.kind === 'none') return;
+    if (this.#over || open.kind === 'none') return;
     open.text += text;
     this.#openBytes += byteLength(text);
     this.#heldBytes += byteLength(text);
@@ -165,7 +175,8 @@ class ResponsesWriter implements Transducer<ChatEvent, SseEvent> {
     if (this.#heldBytes + bytes <= maxHeldBytes) return;
     const { kind } = this.#open;
     if (kind === 'tool') {
-      this.#fail({ status: 502, message: 'a tool call is too large to be passed on' });
+      this.failure = tooLarge();
+      this.#fail(this.failure);
       return;
     }
     if (kind === 'none') return;
@@ -233,6 +244,7 @@ class ResponsesWriter implements Transducer<ChatEvent, SseEvent> {
     this.#index += 1;
     // Not repeated at the end: one image is as large as all the text that may be kept.
     this.#added({ type: 'image_generation_call', id, status: 'in_progress', result: null });
+    this.#context.drops.add('answer-long', 'output');
     this.#event('response.output_item.done', { output_index: this.#index, item: imageItem(id, event.data) });
   }
 
@@ -293,6 +305,10 @@ function deltaOf(open: Exclude<OpenItem, { kind: 'none' }>): { type: string; pla
     case 'tool':
       return { type: open.custom ? 'response.custom_tool_call_input.delta' : 'response.function_call_arguments.delta', place: '' };
   }
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdbff;
 }
 
 /** Bytes that a string takes in memory: the engine keeps one byte a character until the first above U+00FF. */

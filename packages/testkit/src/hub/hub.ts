@@ -88,7 +88,10 @@ export interface Hub {
   /** Settles when there are at least `count` rows, with all of them; rejects after `timeoutMs` (unset: 20 s). */
   waitForRows(count: number, timeoutMs?: number): Promise<MessageRow[]>;
   kill(plane: PlaneName, signal?: NodeJS.Signals): Promise<void>;
-  /** Starts it again, orderly if it still runs: same ports, same data folder. */
+  /**
+   * Starts it again, orderly if it still runs: same ports, same data folder. A data plane may begin with an older snapshot
+   * from its disk; with a control plane to ask, this waits until it serves the newest.
+   */
   restart(plane: PlaneName): Promise<void>;
   logs(plane: PlaneName): readonly string[];
   stop(): Promise<void>;
@@ -221,7 +224,11 @@ function describeHub(parts: Parts, stop: () => Promise<void>): Hub {
     send: (path, body, options = {}) => sendTo(dataPlaneUrls[options.dataPlane ?? 0] ?? '', path, body, options),
     ...rowsOf(database),
     kill: async (name, signal) => void (await plane(name).kill(signal)),
-    restart: (name) => plane(name).restart(),
+    async restart(name) {
+      const restarted = plane(name);
+      await restarted.restart();
+      if (restarted !== controlPlane && controlPlane.running && !controlPlane.frozen) await waitUntilInForce(database, [restarted]);
+    },
     logs: (name) => plane(name).logs,
     stop,
   };

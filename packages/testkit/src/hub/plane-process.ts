@@ -29,6 +29,7 @@ export class PlaneProcess {
   #child: ChildProcess | undefined;
   #ports: Ports = {};
   #startedAt = 0;
+  #frozen = false;
 
   constructor(options: PlaneOptions) {
     this.name = options.name;
@@ -52,6 +53,11 @@ export class PlaneProcess {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  /** Between `freeze` and `thaw`. */
+  get frozen(): boolean {
+    return this.running && this.#frozen;
+  }
+
   /** Every line it wrote on standard output and standard error, over all its lives. */
   get logs(): readonly string[] {
     return this.#logs;
@@ -66,6 +72,7 @@ export class PlaneProcess {
     const child = fork(entry, [], { cwd, execArgv: [], env: childEnvironment({ ...env, ...Object.fromEntries(ports) }), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     this.#child = child;
     this.#startedAt = Date.now();
+    this.#frozen = false;
     endWithUs(child);
     for (const stream of [child.stdout, child.stderr]) {
       if (stream !== null) createInterface({ input: stream }).on('line', (line) => this.#logs.push(line));
@@ -125,9 +132,11 @@ export class PlaneProcess {
   /** Stops the process where it stands: its sockets stay open, nothing is answered. */
   freeze(): void {
     this.#child?.kill('SIGSTOP');
+    this.#frozen = true;
   }
 
   thaw(): void {
     this.#child?.kill('SIGCONT');
+    this.#frozen = false;
   }
 }

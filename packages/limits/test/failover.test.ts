@@ -1,0 +1,194 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { recordId, silentLogger, systemClock } from '@hub/service';
+import { redisAvailable, redisControllable, startRedis } from '@hub/testkit';
+import type { TestRedis } from '@hub/testkit';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { Limiter, LimiterOptions } from '../src/index.ts';
+import { createLimiter, openRedis } from '../src/index.ts';
+import { admitted, Books, NOW, refused, request, spend, subject, usd, ZONE } from './world.ts';
+
+/** Becomes `mode`, or has been already. */
+async function inMode(limiter: Limiter, mode: 'shared' | 'local'): Promise<void> {
+  if (limiter.mode === mode) return;
+  await new Promise<void>((resolve) => {
+    const stop = limiter.onModeChange((now) => {
+      if (now !== mode) return;
+      stop();
+      resolve();
+    });
+  });
+}
+
+async function elapsed(work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+}
+
+describe.skipIf(!redisAvailable || !redisControllable)('when Redis', () => {
+  let server: TestRedis;
+  beforeAll(async () => {
+    server = await startRedis();
+  });
+  afterAll(() => server.stop());
+
+  async function node(options: Partial<LimiterOptions> = {}): Promise<Limiter> {
+    const redis = await openRedis({ urls: server.url, log: silentLogger, waitMs: 200 });
+    const limiter = createLimiter({
+      redis,
+      warm: new Books().warm,
+      clock: { now: () => NOW },
+      log: silentLogger,
+      redisTimeoutMs: 80,
+      heartbeatMs: 20,
+      ...options,
+    });
+    onTestFinished(async () => {
+      await limiter.close();
+      redis.disconnect();
+    });
+    return limiter;
+  }
+
+  /** Everybody knows of everybody. */
+  async function settledNodes(limiters: readonly Limiter[]): Promise<void> {
+    await expect.poll(() => limiters.every((limiter) => limiter.nodes === limiters.length && limiter.mode === 'shared')).toBe(true);
+  }
+
+  it('refuses at the start, limits are kept in memory until it is there', async () => {
+    await server.kill();
+    const limiter = await node();
+    const [user, key] = [subject('user', { totalNanos: usd(5) }, { rpm: 2 }), subject('key')];
+    await spend(limiter, key, user, usd(1));
+    await spend(limiter, key, user, usd(1));
+    expect(limiter.mode).toBe('local');
+    expect((await refused(limiter, request(key, user))).limitType).toBe('rpm');
+    await server.start();
+    await inMode(limiter, 'shared');
+    expect(limiter.journaled).toBe(0);
+    await admitted(limiter, request(key, user));
+    expect((await limiter.peekUser(user, [], NOW, ZONE))[0]?.spent?.total).toBe(usd(2));
+  });
+
+  it('freezes, a request waits once for at most the time-out, and nothing that was spent is lost or doubled', async () => {
+    const limiter = await node();
+    await settledNodes([limiter]);
+    const [user, key] = [subject('user', { totalNanos: usd(100) }), subject('key')];
+    const provider = subject('provider', { dailyNanos: usd(100) });
+    const inFlight = await admitted(limiter, request(key, user, { provider, session: { id: 'a' } }));
+    await spend(limiter, key, user, usd(1));
+    server.freeze();
+    // This settlement is sent, is not answered, and is carried out when Redis thaws.
+    const settling = inFlight.settle({ nanos: usd(2), now: NOW });
+    const waits = await Promise.all(Array.from({ length: 20 }, () => elapsed(() => spend(limiter, key, user, usd(1)))));
+    await settling;
+    expect(limiter.mode).toBe('local');
+    expect(Math.max(...waits)).toBeGreaterThanOrEqual(50);
+    expect(Math.max(...waits)).toBeLessThan(400);
+    // From now on nobody waits.
+    expect(await elapsed(() => spend(limiter, key, user, usd(1)))).toBeLessThan(50);
+    server.thaw();
+    await inMode(limiter, 'shared');
+    const [spent] = await limiter.peekUser(user, [], NOW, ZONE);
+    expect(spent?.spent?.total).toBe(usd(24));
+    expect((await limiter.peekProvider(provider, NOW, ZONE)).spent?.daily).toBe(usd(2));
+  });
+
+  it('is away, each node enforces its share', async () => {
+    const limiters = [await node(), await node()];
+    await settledNodes(limiters);
+    const user = subject('user', { totalNanos: usd(10) }, { rpm: 60, hard: true });
+    const key = subject('key', { concurrentSessions: 4 });
+    for (const limiter of limiters) await spend(limiter, key, user, usd(1));
+    await server.kill();
+    const counts: number[] = [];
+    const granted: bigint[] = [];
+    for (const limiter of limiters) {
+      const answers = await Promise.all(
+        Array.from({ length: 100 }, () => limiter.reserve(request(key, user, { estimateNanos: usd(0.1) }))),
+      );
+      counts.push(answers.filter((answer) => answer.ok).length);
+      granted.push(...answers.map((answer) => (answer.ok ? (answer.hold.grantedNanos ?? 0n) : 0n)));
+      const sessions = await Promise.all(
+        ['a', 'b', 'c'].map((id) => limiter.reserve(request(key, { ...user, rpm: 0 }, { session: { id } }))),
+      );
+      expect(sessions.map(({ ok }) => ok)).toEqual([true, true, false]);
+    }
+    expect(counts).toEqual([30, 30]);
+    expect(granted.reduce((sum, nanos) => sum + nanos, 0n)).toBeLessThanOrEqual(usd(8));
+    await server.start();
+    await Promise.all(limiters.map((limiter) => inMode(limiter, 'shared')));
+  });
+
+  it('comes back empty, counters are rebuilt, holds are written again, and late news is not counted twice', async () => {
+    const books = new Books();
+    const limiters = [await node({ warm: books.warm }), await node({ warm: books.warm })] as const;
+    await settledNodes(limiters);
+    const [user, key] = [subject('user', { totalNanos: usd(100), concurrentSessions: 2 }), subject('key')];
+    const settleOn = async (limiter: Limiter, nanos: bigint): Promise<string> => {
+      const hold = await admitted(limiter, request(key, user));
+      await hold.settle({ nanos, now: NOW });
+      return hold.recordId;
+    };
+    const before = [await settleOn(limiters[0], usd(1)), await settleOn(limiters[1], usd(2))] as const;
+    await admitted(limiters[0], request(key, user, { session: { id: 'streaming' } }));
+    await server.kill();
+    const during = [await settleOn(limiters[0], usd(4)), await settleOn(limiters[1], usd(8))] as const;
+    // Two of the four records have reached the database, one of each time.
+    books.add([user, key], usd(1), NOW, NOW, before[0]);
+    books.add([user, key], usd(8), NOW, NOW, during[1]);
+    await server.start();
+    await Promise.all(limiters.map((limiter) => inMode(limiter, 'shared')));
+    await admitted(limiters[0], request(key, user, { session: { id: 'second' } }));
+    expect((await refused(limiters[1], request(key, user, { session: { id: 'third' } }))).limitType).toBe('concurrent_sessions');
+    const [now] = await limiters[1].peekUser(user, [], NOW, ZONE);
+    expect(now).toMatchObject({ sessions: 2, spent: { total: usd(15) } });
+  });
+
+  it('is flushed while everything is connected, holds are written again within a heartbeat', async () => {
+    const limiter = await node();
+    await settledNodes([limiter]);
+    const [user, key] = [subject('user', { concurrentSessions: 1 }), subject('key')];
+    await admitted(limiter, request(key, user, { session: { id: 'a' } }));
+    await server.flush();
+    await expect.poll(async () => (await limiter.peekUser(user, [], NOW, ZONE))[0]?.sessions).toBe(1);
+    expect(limiter.mode).toBe('shared');
+    await refused(limiter, request(key, user, { session: { id: 'b' } }));
+  });
+
+  it('is there, a living request is renewed beyond its lease', async () => {
+    let now = NOW;
+    const leaseMs = 60_000;
+    const limiter = await node({ clock: { now: () => now }, leaseMs, renewEveryMs: 10, heartbeatMs: 5000 });
+    const [user, key] = [subject('user', { concurrentSessions: 1 }), subject('key')];
+    await admitted(limiter, request(key, user, { session: { id: 'a' } }));
+    const redis = new Redis(server.url);
+    onTestFinished(() => redis.disconnect());
+    for (let lease = 1; lease <= 3; lease += 1) {
+      now += leaseMs - 1;
+      const renewed = async () => Number((await redis.zrange(`hub:{u:${user.id}}:holds`, '0', '-1', 'WITHSCORES'))[1]);
+      await expect.poll(renewed).toBe(now + leaseMs);
+      await refused(limiter, request(key, user, { session: { id: 'b' }, now: now + 1 }));
+    }
+  });
+
+  it('is there, what a killed process held is free after its lease', async () => {
+    const leaseMs = 1000;
+    const limiter = await node({ leaseMs, clock: systemClock });
+    const [user, key] = [subject('user', { concurrentSessions: 1 }), subject('key')];
+    const child = fork(new URL('holder-process.ts', import.meta.url), { execArgv: ['--import', 'tsx'], serialization: 'advanced' });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const asked = { recordId: recordId(Date.now()), timeZone: ZONE, key, user, session: { id: 'dead' } };
+    child.send({ urls: server.url, leaseMs, reserve: asked });
+    expect(await once(child, 'message')).toMatchObject({ 0: { ok: true, mode: 'shared' } });
+    const mine = () => limiter.reserve(request(key, user, { now: Date.now(), session: { id: 'mine' } }));
+    expect((await mine()).ok).toBe(false);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const killedAt = Date.now();
+    await expect.poll(async () => (await mine()).ok, { timeout: 10_000, interval: 50 }).toBe(true);
+    expect(Date.now() - killedAt).toBeLessThan(leaseMs + 1500);
+  });
+});
