@@ -32,6 +32,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { Outcome } from './outcome.ts';
 import type { ProviderState } from './plan.ts';
 import { sessionIdOf } from './request/session-id.ts';
+import { createTokenCounter, type TokenCounter } from './tokens/token-counter.ts';
 import { createCredentials } from './upstream/credentials.ts';
 import { createTransport, type Transport } from './upstream/transport.ts';
 
@@ -46,6 +47,7 @@ export interface Gateway {
   readonly metrics: Metrics;
   readonly attemptTools: AttemptTools;
   readonly lockout: Lockout;
+  readonly tokenCounter: TokenCounter;
   readonly nodeId: string;
   stateOf(provider: Provider): ProviderState;
   /** 16 hex digits. */
@@ -92,6 +94,7 @@ export async function createGateway({ env, log, clock, inFlight }: GatewayOption
     log,
     onRejected: (count) => metrics.rejectedRecords.inc(count),
   });
+  const tokenCounter = createTokenCounter();
   const transport = createTransport({
     connectTimeoutMs: env.connectTimeoutMs,
     headersTimeoutMs: env.headersTimeoutMs,
@@ -107,6 +110,7 @@ export async function createGateway({ env, log, clock, inFlight }: GatewayOption
     guards,
     metrics,
     lockout: createLockout(),
+    tokenCounter,
     nodeId,
     attemptTools: attemptTools(env, transport, clock),
     stateOf: () => ({ circuit: 'closed', overLimit: false }),
@@ -124,6 +128,7 @@ export async function createGateway({ env, log, clock, inFlight }: GatewayOption
       slot.release();
       link.config.close();
       link.usage.close();
+      await tokenCounter.close();
       await transport.close();
     },
   };

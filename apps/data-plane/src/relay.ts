@@ -1,6 +1,6 @@
 import { encodeStreamError } from '@hub/protocol';
 import { corsHeaders } from './answer.ts';
-import { AnswerSample } from './estimate.ts';
+import { AnswerSample } from './tokens/estimate.ts';
 import type { Exchange } from './exchange.ts';
 import type { ProxyRequest } from './request/proxy-request.ts';
 import { clientHeaders } from './upstream/headers.ts';

@@ -1,7 +1,6 @@
 import type { Usage } from '@hub/protocol';
 import { recordId } from '@hub/service';
 import { attempt } from './attempt.ts';
-import { estimateUsage } from './estimate.ts';
 import type { Exchange } from './exchange.ts';
 import { HubFault, toFault } from './faults.ts';
 import type { Gateway } from './gateway.ts';
@@ -12,6 +11,8 @@ import { type Plan, planCandidates } from './plan.ts';
 import { relay, type RelayEnd } from './relay.ts';
 import type { ProxyRequest } from './request/proxy-request.ts';
 import { sessionIdOf } from './request/session-id.ts';
+import { estimateUsage } from './tokens/estimate.ts';
+import type { TokenCounter } from './tokens/token-counter.ts';
 import { wantsContext1m } from './upstream/prepare.ts';
 import type { Reply } from './upstream/reply.ts';
 
@@ -73,7 +74,7 @@ async function record(
 ): Promise<void> {
   const { request } = outcome.start;
   const endedAt = gateway.clock.now();
-  const counted = end.answered === undefined ? undefined : await countedUsage(request, end.answered);
+  const counted = end.answered === undefined ? undefined : await countedUsage(request, end.answered, gateway.tokenCounter);
   await gateway.ledger.end(
     outcome.end({ status: end.status, endedAt, usage: counted?.usage, usageEstimated: counted?.estimated ?? false, error: end.error }),
   );
@@ -84,8 +85,9 @@ async function record(
 async function countedUsage(
   request: ProxyRequest,
   { reply: { watcher }, sample }: { reply: Reply; sample: string },
+  counter: TokenCounter,
 ): Promise<{ usage: Usage | undefined; estimated: boolean }> {
   const complete = watcher.usage !== undefined && watcher.usageFinal;
   if (complete || request.operation !== 'generate' || !watcher.contentSeen) return { usage: watcher.usage, estimated: false };
-  return { usage: await estimateUsage(request, watcher, sample), estimated: true };
+  return { usage: await estimateUsage(request, watcher, sample, counter), estimated: true };
 }

@@ -116,7 +116,7 @@ describe('a change of configuration', () => {
       last = rows.at(-1)?.revision ?? last;
     }
     expect(seen).toBe(total);
-    await Promise.all([...writers, reader].map((client) => client.end()));
+    await Promise.all([...writers, reader].map((connected) => connected.end()));
   });
 });
 

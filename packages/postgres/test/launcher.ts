@@ -2,9 +2,10 @@
 import { startEmbedded } from '../src/embedded.ts';
 
 const ignore = (): void => undefined;
-const [, , dataDir = '', engine] = process.argv;
+const [, , dataDir = '', wanted] = process.argv;
 try {
-  const { engine, url } = await startEmbedded({ dataDir, engine: engine === 'pglite' ? 'pglite' : 'auto', log: { debug: ignore, info: ignore, warn: ignore, error: ignore } });
+  const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+  const { engine, url } = await startEmbedded({ dataDir, engine: wanted === 'pglite' ? 'pglite' : 'auto', log });
   process.stdout.write(`${engine} ${url}\n`);
 } catch (error) {
   process.stdout.write(`${error instanceof Error ? error.message : String(error)}\n`);

@@ -74,8 +74,8 @@ function branches(root: Fields, union: unknown): Fields[] {
   return objectsOf(union).map((branch) => resolveReference(root, branch.$ref) ?? branch);
 }
 
-function inAll(lists: string[][]): string[] {
-  const [first, ...others] = lists;
+function inAll(nameLists: string[][]): string[] {
+  const [first, ...others] = nameLists;
   return (first ?? []).filter((name) => others.every((list) => list.includes(name)));
 }
 

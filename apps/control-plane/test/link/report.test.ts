@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type NodeEvent, NodeEventSchema, create } from '@hub/contract';
+import { eventually } from '@hub/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { LinkEvent } from '../../src/link/index.ts';
 import { addUserWithKey, type LinkFixture, linkFixture, recordingLog, type StartedLink, TestReporter, usageRecord } from './fixture.ts';
@@ -209,15 +210,20 @@ describe('delivery', () => {
   it('in hand when the control plane stops is finished and answered', async () => {
     const { link, close } = await fixture.start();
     const reporter = new TestReporter(link.grpcPort);
+    const blocker = await first.pool.connect();
+    await blocker.query('BEGIN');
+    await blocker.query('LOCK TABLE message_request');
     const answered = reporter.send(Array.from({ length: 300 }, () => usageRecord(caller)));
-    const settled = answered.then(
-      () => true,
-      () => false,
+    await eventually(
+      () => 'the batch to wait for the lock',
+      async () => (await fixture.database.query(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`))[0],
     );
-    await close();
-    const stored = await fixture.database.query('SELECT count(*) AS rows FROM message_request');
-    // Whether the batch arrived before the stop is a matter of luck; an answer without rows or rows without an answer is not.
-    expect(stored).toEqual([{ rows: (await settled) ? 300 : 0 }]);
+    const closed = close();
+    await blocker.query('COMMIT');
+    blocker.release();
+    expect(await answered).toMatchObject({ rejected: [] });
+    await closed;
+    expect(await fixture.database.query('SELECT count(*) AS rows FROM message_request')).toEqual([{ rows: 300 }]);
     reporter.close();
   });
 });

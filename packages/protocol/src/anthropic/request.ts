@@ -8,7 +8,7 @@ import type { Fields } from '../json.ts';
 import type { DecodeContext, EncodeContext } from '../protocol.ts';
 import { asReminder, schemaInstruction, withLeadingUser } from '../turns.ts';
 import { anthropicTraits, effortOf } from '../traits.ts';
-import { cacheOf, decodeContent, encodePart, encodeText } from './blocks.ts';
+import { decodeContent, encodePart, encodeText } from './blocks.ts';
 import { closedSchema } from './schema.ts';
 import { encodeSampling, encodeThinking } from './thinking.ts';
 import { decodeToolChoice, decodeTools, encodeTools } from './tools.ts';

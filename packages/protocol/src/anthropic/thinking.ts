@@ -96,6 +96,10 @@ export function encodeSampling(request: ChatRequest, body: Fields, thinking: unk
     if (topP !== undefined && topP >= 0.95 && topP <= 1) body.top_p = topP;
     return;
   }
+  encodePlainSampling(request, body, sampling, drops);
+}
+
+function encodePlainSampling({ temperature, topP, topK }: ChatRequest, body: Fields, sampling: AnthropicTraits['sampling'], drops: DropLog): void {
   if (temperature !== undefined) {
     // OpenAI's and Gemini's scales end at 2.
     if (temperature > 1) drops.add('temperature-range', 'temperature');

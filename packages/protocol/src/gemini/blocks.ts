@@ -1,6 +1,5 @@
 import type { DocumentPart, ImagePart, MediaSource, Part, ReasoningPart, ToolCallPart, ToolResultPart, Turn } from '../chat.ts';
 import { assertNever } from '../chat.ts';
-import { malformed } from '../drops.ts';
 import type { DropLog } from '../drops.ts';
 import { asString, objectsOf } from '../fields.ts';
 import { asFields, asText, parseJson } from '../json.ts';

@@ -47,23 +47,24 @@ function decodeAnswer(candidate: Fields | undefined, context: AnswerContext): An
   const parts: AnswerPart[] = [];
   for (const [index, fields] of objectsOf(asFields(candidate?.content)?.parts).entries()) {
     for (const part of decodePart(fields, `candidates[0].content.parts[${index}]`, ledger, context.drops)) {
-      if (part.type === 'document' || part.type === 'audio' || part.type === 'tool-result') {
-        context.drops.add('answer-audio', 'parts');
-        continue;
-      }
-      const last = parts.at(-1);
-      if (part.type === 'text' && last?.type === 'text') last.text += part.text;
-      else if (part.type === 'reasoning' && last?.type === 'reasoning' && last.seal?.data === '') {
-        last.text += part.text;
-        if (part.seal !== undefined) last.seal = part.seal;
-      } else if (part.type === 'tool-call' && asText(getFields(fields, 'functionCall')?.id) === undefined) {
+      if (part.type === 'document' || part.type === 'audio' || part.type === 'tool-result') context.drops.add('answer-audio', 'parts');
+      else if (part.type === 'tool-call' && asText(getFields(fields, 'functionCall')?.id) === undefined) {
         parts.push({ ...part, id: context.id('call_') });
-      } else parts.push(part);
+      } else addPart(parts, part);
     }
   }
   const grounding = getFields(candidate, 'groundingMetadata');
   if (grounding !== undefined) addGrounding(grounding, parts);
   return parts;
+}
+
+function addPart(parts: AnswerPart[], part: AnswerPart): void {
+  const last = parts.at(-1);
+  if (part.type === 'text' && last?.type === 'text') last.text += part.text;
+  else if (part.type === 'reasoning' && last?.type === 'reasoning' && last.seal?.data === '') {
+    last.text += part.text;
+    if (part.seal !== undefined) last.seal = part.seal;
+  } else parts.push(part);
 }
 
 /** What Google searched for and found; the sources count for the whole text. */

@@ -1,6 +1,7 @@
 import type { Usage, Watcher } from '@hub/protocol';
 import { emptyUsage } from '@hub/protocol';
-import type { ProxyRequest } from './request/proxy-request.ts';
+import type { ProxyRequest } from '../request/proxy-request.ts';
+import type { TokenCounter } from './token-counter.ts';
 
 /**
  * Tokens that the upstream did not get to report, because somebody left, somebody broke off, or the upstream reports
@@ -12,8 +13,10 @@ import type { ProxyRequest } from './request/proxy-request.ts';
 const sampleBytes = 4096;
 /** English prose in the tokenizer's vocabulary; used where a sample is too short to say more. Bytes per token. */
 const usualBytesPerToken = 4;
-/** Requests beyond this are counted by their first part. Characters. */
-const countedCharacters = 400_000;
+/** A shorter piece of text says nothing about the rate. Characters. */
+const shortestSample = 40;
+/** Requests beyond this are counted by their first part. Bytes. */
+const countedBytes = 400_000;
 
 /** A copy of the beginning of an answer: references would pin the socket's whole buffers. */
 export class AnswerSample {
@@ -28,20 +31,21 @@ export class AnswerSample {
 }
 
 /** The estimated whole: what was reported stands, what was not is counted. */
-export async function estimateUsage(request: ProxyRequest, watcher: Watcher, sample: string): Promise<Usage> {
-  const count = await tokenizer();
+export async function estimateUsage(request: ProxyRequest, watcher: Watcher, sample: string, counter: TokenCounter): Promise<Usage> {
   const reported = watcher.usage;
-  const output = outputTokens(watcher.textBytes, sample, count);
   const promptReported = reported !== undefined && reported.input + reported.cacheRead + reported.cacheWrite5m + reported.cacheWrite1h + reported.cacheWriteUnsplit > 0;
-  const base: Usage = promptReported ? reported : { ...emptyUsage(), input: inputTokens(request, count) };
+  const [output, base] = await Promise.all([
+    outputTokens(watcher.textBytes, sample, counter),
+    promptReported ? reported : inputTokens(request, counter).then((input): Usage => ({ ...emptyUsage(), input })),
+  ]);
   return { ...base, output: Math.max(reported?.output ?? 0, output) };
 }
 
-function outputTokens(textBytes: number, sample: string, count: (text: string) => number): number {
+async function outputTokens(textBytes: number, sample: string, counter: TokenCounter): Promise<number> {
   if (textBytes === 0) return 0;
   const text = textOf(sample);
-  const tokens = text.length < 40 ? 0 : count(text);
-  const bytesPerToken = tokens === 0 ? usualBytesPerToken : Buffer.byteLength(text) / tokens;
+  const tokens = text.length < shortestSample ? undefined : await counter.count(text);
+  const bytesPerToken = tokens === undefined || tokens === 0 ? usualBytesPerToken : Buffer.byteLength(text) / tokens;
   return Math.max(1, Math.round(textBytes / bytesPerToken));
 }
 
@@ -59,15 +63,9 @@ function unescape(piece: string): string {
   }
 }
 
-function inputTokens(request: ProxyRequest, count: (text: string) => number): number {
-  const text = request.bytes.toString('utf8', 0, countedCharacters);
-  return Math.max(1, Math.round((count(text) * request.bytes.length) / Math.max(1, Buffer.byteLength(text))));
-}
-
-let loading: Promise<(text: string) => number> | undefined;
-
-/** Its vocabulary is several MB: loaded when first needed. */
-function tokenizer(): Promise<(text: string) => number> {
-  loading ??= import('gpt-tokenizer').then(({ countTokens }) => (text: string) => countTokens(text, { allowedSpecial: 'all' }));
-  return loading;
+/** The request's text, JSON and all: close to what the model reads, since names and brackets are few beside the words. */
+async function inputTokens(request: ProxyRequest, counter: TokenCounter): Promise<number> {
+  const text = request.bytes.toString('utf8', 0, countedBytes);
+  const tokens = (await counter.count(text)) ?? text.length / usualBytesPerToken;
+  return Math.max(1, Math.round((tokens * request.bytes.length) / Math.max(1, Math.min(countedBytes, request.bytes.length))));
 }

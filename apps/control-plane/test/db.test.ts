@@ -2,8 +2,8 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type TestDatabase, testDatabase } from '@hub/testkit';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { type Database, createDatabase } from './db.ts';
-import { Prisma } from './generated/prisma/client.ts';
+import { type Database, createDatabase } from '../src/db.ts';
+import { Prisma } from '../src/generated/prisma/client.ts';
 
 let testBase: TestDatabase;
 const opened: Database[] = [];
