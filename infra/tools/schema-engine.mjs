@@ -12,7 +12,7 @@ import { createInterface } from 'node:readline';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { ColumnTypeEnum, bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
 import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg';
-import pg from 'pg';
+import { Client, escapeIdentifier } from 'pg';
 
 /** What the command line reads as "the engine returned an error, look into data". */
 const engineErrorCode = 4466;
@@ -48,7 +48,7 @@ function parseArguments(args) {
 
 async function runCommand(command, url) {
   const { connectionString, database } = splitUrl(url);
-  const name = pg.escapeIdentifier(database);
+  const name = escapeIdentifier(database);
   process.stderr.write('\n');
   try {
     if (command === 'can-connect-to-database') await withClient(connectionString, async () => undefined);
@@ -72,7 +72,7 @@ function prismaCode({ code }) {
 }
 
 async function withClient(connectionString, use) {
-  const client = new pg.Client({ connectionString });
+  const client = new Client({ connectionString });
   await client.connect();
   try {
     return await use(client);

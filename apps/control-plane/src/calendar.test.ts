@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { dailyWindow, instant, midnight, monthlyWindow, wallTime, weeklyWindow } from './calendar.ts';
 

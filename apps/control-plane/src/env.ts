@@ -34,6 +34,7 @@ const settings = {
   opsPort: port('CONTROL_PLANE_OPS_PORT', 9081, '/livez, /readyz and /metrics; 0 = any free port'),
   databaseUrl: text(['DATABASE_URL', 'DSN'], undefined, 'PostgreSQL, as postgresql://user:password@host:port/database'),
   databasePoolMax: integer('DB_POOL_MAX', 20, { min: 1, max: 200 }, 'connections to PostgreSQL at the most'),
+  databaseWaitSeconds: integer('DATABASE_WAIT_SECONDS', 60, { min: 0, max: 3600 }, 'how long a start waits for a database that is not up yet'),
   autoMigrate: flag('AUTO_MIGRATE', true, 'bring the database up to date at start'),
   adminToken: text('ADMIN_TOKEN', undefined, 'whoever has it is admin; unset = only users whose role is admin are'),
   masterKey: text('HUB_MASTER_KEY', undefined, 'seals secrets in the database; at least 16 characters, best from "openssl rand -hex 32"'),

@@ -15,17 +15,23 @@ import {
   systemClock,
 } from '@hub/service';
 import { createApp } from './app.ts';
+import { tryDatabase, waitForDatabase } from './database-wait.ts';
 import { createDatabase } from './db.ts';
 import { type Env, readEnv } from './env.ts';
 import { startPlaneLink } from './link/index.ts';
 import { noLiveState } from './live-state.ts';
+import { watchDatabase } from './readiness.ts';
 import { createVault } from './vault.ts';
 
 /** How long requests in flight and streams of data planes may take to end; ms. */
 const shutdownMs = 15_000;
 
+/** Longer than what load balancers before us usually keep idle connections for, so that it is they who close them; ms. */
+const keepAliveMs = 65_000;
+
 async function start(env: Env, log: Logger, lifecycle: Lifecycle): Promise<void> {
   const vault = createVault(env.secretsAtRest, env.masterKey);
+  await waitForDatabase(() => tryDatabase(env.databaseUrl), { waitMs: env.databaseWaitSeconds * 1000, log });
   if (env.autoMigrate) {
     const { applied } = await migrate(env.databaseUrl, { log });
     if (applied.length > 0) log.info({ applied }, 'database migrated');
@@ -66,13 +72,16 @@ async function start(env: Env, log: Logger, lifecycle: Lifecycle): Promise<void>
     trustedProxies: env.trustedProxies,
   });
   const http = createServer(app);
+  http.keepAliveTimeout = keepAliveMs;
   const httpPort = await listen(http, env.httpPort, env.bind);
   lifecycle.onClose('http server', () => closeServer(http));
 
+  const health = watchDatabase(database.pool);
+  lifecycle.onClose('database watch', () => health.close());
   const ops = await startOpsServer({
     host: env.bind,
     port: env.opsPort,
-    notReady: () => (lifecycle.stopping ? ['stopping'] : []),
+    notReady: () => [...(lifecycle.stopping ? ['stopping'] : []), ...health.problems()],
     metrics,
   });
   lifecycle.onClose('ops server', () => ops.close());

@@ -76,6 +76,8 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
     trustedProxies: 0,
   });
   const server = createServer(app);
+  // On a busy machine client and server, which share this process, would disagree on when an idle connection has ended.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const outputs = new Map(allOperations(clock).map((operation) => [`${operation.module}/${operation.action}`, operation.output]));

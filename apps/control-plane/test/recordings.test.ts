@@ -124,5 +124,5 @@ function readErrors(body: unknown): unknown {
 
 function issues(text: string): unknown {
   if (!text.startsWith('[')) return undefined;
-  return (JSON.parse(text) as { message: string }[]).map(({ message: _, ...issue }) => issue);
+  return (JSON.parse(text) as object[]).map((issue) => ({ ...issue, message: undefined }));
 }

@@ -1,10 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Provider } from '@hub/contract';
+import type { Breakers, Hold, Permit, Refusal } from '@hub/limits';
 import type { Clock } from '@hub/service';
+import { providerSubject } from './admission.ts';
+import { outputCap } from './budget.ts';
 import { errorRulesOf } from './error-rules.ts';
 import type { Exchange } from './exchange.ts';
 import { judge, type Verdict } from './failure-policy.ts';
 import { finalFault, type LastFailure } from './final-fault.ts';
+import { noProviderFault } from './no-provider.ts';
 import type { Outcome } from './outcome.ts';
 import type { Candidate, Plan } from './plan.ts';
 import { providerDialect } from './routes.ts';
@@ -18,27 +22,31 @@ import type { Route, Transport } from './upstream/transport.ts';
 export interface AttemptTools {
   readonly transport: Transport;
   readonly credentials: Credentials;
-  readonly health: ProviderHealth;
+  readonly breakers: Breakers;
   readonly clock: Clock;
   /** Attempts at a provider that has no number of its own. */
   readonly maxAttempts: number;
   readonly breakerCountsNetworkErrors: boolean;
 }
 
-/** What the breakers want to hear. Each is told once per request and provider. */
-export interface ProviderHealth {
-  /** May this provider be tried now? In half-open state only a few may. */
-  admit(provider: Provider): boolean | Promise<boolean>;
-  succeeded(provider: Provider): void;
-  failed(provider: Provider, error: string): void;
-  /** The trial ended without a verdict, e.g. because the client left. */
-  abandoned(provider: Provider): void;
-}
-
 export interface Answered {
   readonly reply: Reply;
   readonly candidate: Candidate;
-  readonly prepared: PreparedRequest;
+  /** Still to be told how the answer ended. */
+  readonly permit: Permit;
+  /** Another provider was tried before this one. */
+  readonly failedOver: boolean;
+}
+
+/** One request's way through its candidates. */
+export interface AttemptContext {
+  readonly plan: Plan;
+  readonly exchange: Exchange;
+  readonly outcome: Outcome;
+  /** undefined: nothing was taken (count_tokens). */
+  readonly hold: Hold | undefined;
+  /** Known to be refused by its own limits. */
+  readonly firstRefused: Candidate | undefined;
 }
 
 /** v0.3.42's bounds: providers per request, and the pause between two attempts at the same one (ms). */
@@ -48,27 +56,57 @@ const retryPauseMs = 100;
 /**
  * @throws HubFault when nobody could serve the request, or when the request itself is at fault
  */
-export async function attempt(plan: Plan, exchange: Exchange, outcome: Outcome, tools: AttemptTools): Promise<Answered> {
+export async function attempt(context: AttemptContext, tools: AttemptTools): Promise<Answered> {
+  const { plan, outcome } = context;
   const failures: LastFailure[] = [];
-  const candidates = plan.candidates.slice(0, maxProviders);
-  for (const [index, candidate] of candidates.entries()) {
-    if (!(await tools.health.admit(candidate.provider))) continue;
-    if (index === 0) outcome.selected(candidate, plan, tools.clock.now());
-    const result = await attemptCandidate(candidate, exchange, outcome, tools);
-    if (result.answered !== undefined) return result.answered;
+  const refusals: Refusal[] = [];
+  let selected = false;
+  for (const candidate of plan.candidates.slice(0, maxProviders)) {
+    const entry = await enter(candidate, context, tools);
+    if (entry.permit === undefined) {
+      if (entry.refusal !== undefined) refusals.push(entry.refusal);
+      continue;
+    }
+    if (!selected) outcome.selected(candidate, plan, tools.clock.now());
+    selected = true;
+    const result = await attemptCandidate(candidate, context, tools);
+    if (result.reply !== undefined) return { reply: result.reply, candidate, permit: entry.permit, failedOver: failures.length > 0 };
+    const now = tools.clock.now();
+    if (result.verdict.countsForBreaker) entry.permit.failure(now);
+    else entry.permit.release(now);
     failures.push({ candidate, failure: result.failure, verdict: result.verdict });
     if (!result.verdict.tryNext) break;
   }
+  if (failures.length === 0) throw noProviderFault(plan, outcome.start.snapshot, refusals);
   throw finalFault(failures, outcome.start.request);
 }
 
+/** Leave of the provider's breaker and of its own limits. */
+async function enter(
+  candidate: Candidate,
+  { hold, outcome, firstRefused }: AttemptContext,
+  tools: AttemptTools,
+): Promise<{ permit: Permit | undefined; refusal?: Refusal }> {
+  const { provider } = candidate;
+  const now = tools.clock.now();
+  const permit = await tools.breakers.acquire(provider.id, provider.breaker, now);
+  if (permit === undefined || hold === undefined) return { permit };
+  const answer = candidate.provider === firstRefused?.provider ? undefined : await hold.enter(providerSubject(provider), now);
+  if (answer?.ok === true && outputCap(outcome.start, provider, hold.grantedNanos) !== 0) return { permit };
+  permit.release(now);
+  if (answer?.ok !== false) return { permit: undefined };
+  outcome.refused(candidate, answer.refusal, now);
+  return { permit: undefined, refusal: answer.refusal };
+}
+
 type CandidateResult =
-  | { readonly answered: Answered }
-  | { readonly answered: undefined; readonly failure: Failure; readonly verdict: Verdict };
+  | { readonly reply: Reply }
+  | { readonly reply: undefined; readonly failure: Failure; readonly verdict: Verdict };
 
 /** All attempts at one provider. */
-async function attemptCandidate(candidate: Candidate, exchange: Exchange, outcome: Outcome, tools: AttemptTools): Promise<CandidateResult> {
+async function attemptCandidate(candidate: Candidate, context: AttemptContext, tools: AttemptTools): Promise<CandidateResult> {
   const { provider } = candidate;
+  const { exchange, outcome } = context;
   const { request, snapshot } = outcome.start;
   const limit = provider.maxAttempts ?? tools.maxAttempts;
   let route: Route = { proxyUrl: provider.proxyUrl, http2: snapshot.settings.http2 };
@@ -78,11 +116,11 @@ async function attemptCandidate(candidate: Candidate, exchange: Exchange, outcom
     matchRule: (text: string) => errorRulesOf(snapshot).match(text),
   };
   for (let number = 1; ; number++) {
-    const result = await exchangeOnce(candidate, route, exchange, outcome, tools);
+    const result = await exchangeOnce(candidate, route, context, tools);
     const at = tools.clock.now();
     if (result.reply !== undefined) {
       outcome.succeeded(candidate, result.reply.status, isFirstAttempt(outcome, number), { number, at });
-      return { answered: { reply: result.reply, candidate, prepared: result.prepared } };
+      return { reply: result.reply };
     }
     const { failure } = result;
     const plainer = plainerRoute(route, failure, provider);
@@ -95,8 +133,7 @@ async function attemptCandidate(candidate: Candidate, exchange: Exchange, outcom
     const verdict = judge(failure, policy);
     outcome.failed(candidate, failure, verdict, { number, at });
     if (verdict.retrySame && number < limit && (await pause(exchange))) continue;
-    report(tools.health, provider, failure, verdict);
-    return { answered: undefined, failure, verdict };
+    return { reply: undefined, failure, verdict };
   }
 }
 
@@ -104,24 +141,21 @@ function isFirstAttempt(outcome: Outcome, number: number): boolean {
   return number === 1 && outcome.lastFailure === undefined;
 }
 
-function report(health: ProviderHealth, provider: Provider, failure: Failure, verdict: Verdict): void {
-  if (verdict.countsForBreaker) health.failed(provider, failure.error.message);
-  else health.abandoned(provider);
-}
-
 async function exchangeOnce(
   candidate: Candidate,
   route: Route,
-  exchange: Exchange,
-  outcome: Outcome,
+  { exchange, outcome, hold }: AttemptContext,
   tools: AttemptTools,
-): Promise<{ reply: Reply; prepared: PreparedRequest } | { reply: undefined; failure: Failure }> {
+): Promise<{ reply: Reply } | { reply: undefined; failure: Failure }> {
   const { provider } = candidate;
   const { request, caller } = outcome.start;
   if (exchange.clientGone) return { reply: undefined, failure: failureOf('client_gone', 499, 'the client closed the connection') };
   let prepared: PreparedRequest;
   try {
-    prepared = prepareRequest(request, caller, provider, await tools.credentials.of(provider));
+    prepared = prepareRequest(request, caller, provider, {
+      credential: await tools.credentials.of(provider),
+      outputCap: outputCap(outcome.start, provider, hold?.grantedNanos),
+    });
   } catch (error) {
     return { reply: undefined, failure: failureOf('network', 502, error instanceof Error ? error.message : String(error)) };
   }
@@ -137,7 +171,7 @@ async function exchangeOnce(
   const stopListening = exchange.onClientGone(() => pending.abandon());
   const result = await pending.result;
   stopListening();
-  return isFailure(result) ? { reply: undefined, failure: result } : { reply: result, prepared };
+  return isFailure(result) ? { reply: undefined, failure: result } : { reply: result };
 }
 
 /** Over HTTP/1.1 instead of HTTP/2, or directly instead of through a proxy, where that may help and is allowed. */

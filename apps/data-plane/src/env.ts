@@ -23,6 +23,9 @@ const spec = {
   bodyTimeoutMs: integer('FETCH_BODY_TIMEOUT', 600_000, { min: 1000, max: 3_600_000 }, 'ms of silence inside an answer'),
   breakerCountsNetworkErrors: flag('ENABLE_CIRCUIT_BREAKER_ON_NETWORK_ERRORS', false, 'whether refused and reset connections open a breaker'),
   drainTimeoutMs: integer('HUB_DRAIN_TIMEOUT_MS', 60_000, { min: 0, max: 3_600_000 }, 'ms that open streams get when the process is asked to stop'),
+  shortContextThreshold: integer('SHORT_CONTEXT_THRESHOLD', 2, { min: 0, max: 100 }, 'conversations up to this length get a session of their own while theirs is in use'),
+  shortContextDetection: flag('ENABLE_SHORT_CONTEXT_DETECTION', true, 'whether they do'),
+  rateLimits: flag('ENABLE_RATE_LIMIT', true, 'false: no limits and no Redis at all'),
   sessionTtlSeconds: integer('SESSION_TTL', 300, { min: 10, max: 86_400 }, 'seconds that a session remembers its provider'),
   allowPrivateUpstreams: flag('ALLOW_PRIVATE_UPSTREAMS', false, 'whether providers may live on private and loopback addresses'),
 } as const;

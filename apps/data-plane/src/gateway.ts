@@ -7,6 +7,7 @@ import {
   channelOptions,
   clientCredentials,
   createRpcClient,
+  LimitsService,
   parsePlaneTokens,
   planeMetadata,
   type Provider,
@@ -16,6 +17,7 @@ import {
   wire,
 } from '@hub/contract';
 import { type Clock, createSealer, type Logger, recordId } from '@hub/service';
+import { type AdmissionTools, createAffinity } from './admission.ts';
 import type { AttemptTools } from './attempt.ts';
 import { fingerprint } from './authenticate.ts';
 import { type ConfigClient, startConfigClient } from './config/config-client.ts';
@@ -33,8 +35,9 @@ import { Outcome } from './outcome.ts';
 import type { ProviderState } from './plan.ts';
 import { sessionIdOf } from './request/session-id.ts';
 import { createTokenCounter, type TokenCounter } from './tokens/token-counter.ts';
+import { openSharedState } from './shared-state.ts';
 import { createCredentials } from './upstream/credentials.ts';
-import { createTransport, type Transport } from './upstream/transport.ts';
+import { createTransport } from './upstream/transport.ts';
 
 /** The composition root: makes every part of the data plane and is the only file that knows them all. */
 export interface Gateway {
@@ -49,7 +52,10 @@ export interface Gateway {
   readonly lockout: Lockout;
   readonly tokenCounter: TokenCounter;
   readonly nodeId: string;
+  readonly admissionTools: AdmissionTools;
   stateOf(provider: Provider): ProviderState;
+  /** Work that no request waits for; its failure is logged. */
+  background(name: string, work: Promise<unknown>): void;
   /** 16 hex digits. */
   randomHex(): string;
   /** Records a request that the hub answered itself. */
@@ -78,13 +84,33 @@ export async function createGateway({ env, log, clock, inFlight }: GatewayOption
   const link = await openLink(env, tokens);
   const ledger = openLedger(slot.directory, log);
   const file = openSnapshotFile(join(env.dataDir, 'snapshot.bin'), createSealer(env.masterKey || env.planeToken.padEnd(16)), log);
-  const config = await startConfigClient({ client: link.config, nodeId, softwareVersion, file, log, now: () => clock.now() });
+  let config: ConfigClient | undefined;
+  const shared = await openSharedState({
+    env,
+    clock,
+    log,
+    nodeId,
+    limits: link.limits,
+    shipper: () => shipper,
+    nameOf: (id) => config?.snapshot?.providers.get(id)?.name ?? String(id),
+  });
+  config = await startConfigClient({
+    client: link.config,
+    nodeId,
+    softwareVersion,
+    file,
+    log,
+    now: () => clock.now(),
+    onSwap: (snapshot) => shared.follow(snapshot),
+  });
+  const client = config;
   const metrics = createMetrics({
     inFlight,
     ledger: () => ledger.journal.stats,
-    controlPlaneConnected: () => config.connected,
-    configVersion: () => config.snapshot?.version ?? '',
-    configAge: () => (config.confirmedAt === 0 ? 0 : (clock.now() - config.confirmedAt) / 1000),
+    controlPlaneConnected: () => client.connected,
+    configVersion: () => client.snapshot?.version ?? '',
+    configAge: () => (client.confirmedAt === 0 ? 0 : (clock.now() - client.confirmedAt) / 1000),
+    limiter: () => shared.limiter,
   });
   const shipper = startShipper({
     client: link.usage,
@@ -112,8 +138,23 @@ export async function createGateway({ env, log, clock, inFlight }: GatewayOption
     lockout: createLockout(),
     tokenCounter,
     nodeId,
-    attemptTools: attemptTools(env, transport, clock),
-    stateOf: () => ({ circuit: 'closed', overLimit: false }),
+    attemptTools: {
+      transport,
+      credentials: createCredentials(transport, clock),
+      breakers: shared.breakers,
+      clock,
+      maxAttempts: env.maxAttempts,
+      breakerCountsNetworkErrors: env.breakerCountsNetworkErrors,
+    },
+    admissionTools: {
+      limiter: shared.limiter,
+      affinity: createAffinity(),
+      shortContextMessages: env.shortContextDetection ? env.shortContextThreshold : 0,
+    },
+    stateOf: (provider) => shared.stateOf(provider),
+    background(name, work) {
+      work.catch((error: unknown) => log.error({ err: error, work: name }, 'background work failed'));
+    },
     randomHex: () => randomBytes(8).toString('hex'),
     recordLocal: (admitted, answer) => recordLocal(admitted, answer, { ledger, clock }),
     reportExpired(exchange, snapshot) {
@@ -123,25 +164,16 @@ export async function createGateway({ env, log, clock, inFlight }: GatewayOption
     async close(deadlineMs) {
       await shipper.flush(deadlineMs);
       shipper.close();
-      await config.close();
+      await client.close();
+      await shared.close();
       ledger.journal.close();
       slot.release();
       link.config.close();
       link.usage.close();
+      link.limits.close();
       await tokenCounter.close();
       await transport.close();
     },
-  };
-}
-
-function attemptTools(env: Env, transport: Transport, clock: Clock): AttemptTools {
-  return {
-    transport,
-    credentials: createCredentials(transport, clock),
-    health: { admit: () => true, succeeded() {}, failed() {}, abandoned() {} },
-    clock,
-    maxAttempts: env.maxAttempts,
-    breakerCountsNetworkErrors: env.breakerCountsNetworkErrors,
   };
 }
 
@@ -156,13 +188,14 @@ function makeDataDir(path: string): void {
 interface Link {
   readonly config: Client<typeof wire.ConfigService>;
   readonly usage: Client<typeof UsageService>;
+  readonly limits: Client<typeof LimitsService>;
 }
 
 async function openLink(env: Env, tokens: readonly string[]): Promise<Link> {
   const { target, tls } = await linkTarget(env);
   const metadata = planeMetadata(tokens);
   const options = { target, credentials: clientCredentials(tls), metadata: () => metadata, channel: channelOptions };
-  return { config: createRpcClient(wire.ConfigService, options), usage: createRpcClient(UsageService, options) };
+  return { config: createRpcClient(wire.ConfigService, options), usage: createRpcClient(UsageService, options), limits: createRpcClient(LimitsService, options) };
 }
 
 async function linkTarget(env: Env): Promise<{ target: string; tls: TlsFiles | undefined }> {

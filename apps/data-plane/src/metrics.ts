@@ -17,6 +17,7 @@ export interface MetricSources {
   /** Seconds since the control plane last spoke. */
   readonly configAge: () => number;
   readonly configVersion: () => string;
+  readonly limiter: () => { readonly mode: string; readonly journaled: number; readonly nodes: number; readonly requestsInFlight: number };
 }
 
 const seconds = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
@@ -40,6 +41,10 @@ export function createMetrics(sources: MetricSources): Metrics {
   gauge('hub_ledger_damaged_total', 'Damaged places found in ledger files.', () => sources.ledger().damaged);
   gauge('hub_control_plane_connected', '1 while the control plane can be reached.', () => Number(sources.controlPlaneConnected()));
   gauge('hub_config_age_seconds', 'Seconds since the control plane confirmed the configuration.', sources.configAge);
+  gauge('hub_limits_local', '1 while limits are kept in this process because Redis is away.', () => Number(sources.limiter().mode === 'local'));
+  gauge('hub_limits_unsent_settlements', 'Settlements that wait for Redis.', () => sources.limiter().journaled);
+  gauge('hub_limits_nodes', 'Data plane processes that share the limits.', () => sources.limiter().nodes);
+  gauge('hub_limits_holds', 'Requests that hold a part of their limits.', () => sources.limiter().requestsInFlight);
   new Gauge({
     name: 'hub_config_info',
     help: 'The configuration that is in force, as a label.',

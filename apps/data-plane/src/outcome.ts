@@ -1,4 +1,5 @@
 import { create, type Provider, type Snapshot, type UsageRecord, UsageRecordSchema } from '@hub/contract';
+import type { Refusal } from '@hub/limits';
 import { type Cost, cost, priceFor } from '@hub/pricing';
 import { type Usage, upstreamErrorText } from '@hub/protocol';
 import { maskSecrets } from '@hub/service';
@@ -96,6 +97,15 @@ export class Outcome {
       errorMessage: text,
       circuitFailureThreshold: provider.breaker.failureThreshold,
       errorDetails: errorDetails(provider, failure, verdict),
+    });
+  }
+
+  /** The provider's own limit refused the request before it was sent. */
+  refused(candidate: Candidate, refusal: Refusal, at: number): void {
+    this.#chain.push({
+      ...providerFields(candidate, at),
+      reason: refusal.limitType === 'concurrent_sessions' ? 'concurrent_limit_failed' : 'rate_limited',
+      decisionContext: { sessionId: this.start.sessionId, concurrentLimit: Number(refusal.limit), currentConcurrent: Number(refusal.current) },
     });
   }
 

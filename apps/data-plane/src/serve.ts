@@ -1,13 +1,15 @@
 import type { Usage } from '@hub/protocol';
 import { recordId } from '@hub/service';
-import { attempt } from './attempt.ts';
+import type { Hold } from '@hub/limits';
+import { admit } from './admission.ts';
+import { type Answered, attempt, type AttemptContext } from './attempt.ts';
 import type { Exchange } from './exchange.ts';
 import { HubFault, toFault } from './faults.ts';
 import type { Gateway } from './gateway.ts';
 import type { Admitted } from './guards/guard.ts';
 import { noProviderFault } from './no-provider.ts';
 import { Outcome } from './outcome.ts';
-import { type Plan, planCandidates } from './plan.ts';
+import { planCandidates } from './plan.ts';
 import { relay, type RelayEnd } from './relay.ts';
 import type { ProxyRequest } from './request/proxy-request.ts';
 import { sessionIdOf } from './request/session-id.ts';
@@ -16,55 +18,77 @@ import type { TokenCounter } from './tokens/token-counter.ts';
 import { wantsContext1m } from './upstream/prepare.ts';
 import type { Reply } from './upstream/reply.ts';
 
-/** From an admitted request to its recorded end: plan, attempt, relay, record. */
+/** From an admitted request to its recorded end: limits, plan, attempt, relay, settle, record. */
 export async function serve(exchange: Exchange, admitted: Admitted, gateway: Gateway): Promise<void> {
   const { request, caller, snapshot } = admitted;
-  const session = sessionIdOf(request, caller);
-  const plan = planCandidates(
-    { format: request.format, model: request.model, wantsContext1m: wantsContext1m(request), caller, bound: undefined, canConvert: false },
-    snapshot,
-    gateway.stateOf,
-    Math.random,
-  );
-  if (plan.candidates.length === 0) throw noProviderFault(plan, snapshot);
   if (!gateway.ledger.accepting) {
     throw new HubFault('not_ready', 'The hub cannot record usage right now (its disk is full) and admits no requests.', { headers: { 'retry-after': '10' } });
   }
-  const outcome = new Outcome({ id: recordId(request.arrivedAt), request, caller, snapshot, sessionId: session.id, sequence: 1 });
-  const recorded = request.operation !== 'count_tokens';
-  if (recorded) await gateway.ledger.begin(outcome.beginRecord());
-  await answer(exchange, plan, outcome, gateway, recorded);
+  const id = recordId(request.arrivedAt);
+  const session = sessionIdOf(request, caller);
+  const facts = { format: request.format, model: request.model, wantsContext1m: wantsContext1m(request), caller, canConvert: false };
+  const planFor = (bound: number | undefined) => planCandidates({ ...facts, bound }, snapshot, gateway.stateOf, Math.random);
+  if (request.operation === 'count_tokens') {
+    const outcome = new Outcome({ id, request, caller, snapshot, sessionId: session.id, sequence: 1 });
+    return answer({ exchange, outcome, plan: planFor(undefined), hold: undefined, firstRefused: undefined }, undefined, gateway);
+  }
+  const admission = await admit(admitted, id, session, gateway.admissionTools, planFor);
+  const { plan, hold, sessionId, sequence, firstRefused } = admission;
+  if (plan.candidates.length === 0) {
+    gateway.background('release', hold.release(gateway.clock.now()));
+    throw noProviderFault(plan, snapshot);
+  }
+  const outcome = new Outcome({ id, request, caller, snapshot, sessionId, sequence });
+  await gateway.ledger.begin(outcome.beginRecord());
+  return answer({ exchange, outcome, plan, hold, firstRefused }, admission.bound, gateway);
 }
 
-async function answer(exchange: Exchange, plan: Plan, outcome: Outcome, gateway: Gateway, recorded: boolean): Promise<void> {
+async function answer(context: AttemptContext, bound: number | undefined, gateway: Gateway): Promise<void> {
+  const { exchange, outcome, hold } = context;
   const { request } = outcome.start;
   let end: RelayEnd;
-  let reply: Reply;
+  let answered: Answered;
   try {
-    const answered = await attempt(plan, exchange, outcome, gateway.attemptTools);
-    reply = answered.reply;
-    end = await relay(reply, exchange, request, answered.candidate.provider.onClientAbort);
-    conclude(gateway, answered.candidate.provider, end);
+    answered = await attempt(context, gateway.attemptTools);
+    end = await relay(answered.reply, exchange, request, answered.candidate.provider.onClientAbort);
+    conclude(gateway, answered, end);
   } catch (error) {
     const fault = toFault(error);
     const last = outcome.lastFailure;
-    if (recorded) await record(gateway, outcome, { status: last?.status ?? fault.status, error: last?.error ?? fault.message, answered: undefined });
+    if (hold !== undefined) {
+      gateway.background('release', hold.release(gateway.clock.now()));
+      await record(gateway, outcome, { status: last?.status ?? fault.status, error: last?.error ?? fault.message, answered: undefined });
+    }
     throw error;
   }
   const { failure } = end;
   const interrupted = failure !== undefined && failure.kind !== 'client_gone';
-  const status = interrupted ? failure.status : reply.status;
-  if (recorded) await record(gateway, outcome, { status, error: interrupted ? failure.error.message : undefined, answered: { reply, sample: end.sample } });
+  const status = interrupted ? failure.status : answered.reply.status;
+  if (hold !== undefined) {
+    const error = interrupted ? failure.error.message : undefined;
+    await record(gateway, outcome, { status, error, answered: { reply: answered.reply, sample: end.sample } });
+    settle(gateway, outcome, { hold, answered, bound });
+  }
   gateway.metrics.requests.inc({ format: request.format, outcome: failure?.kind ?? 'ok', status: String(status) });
   end.finish();
 }
 
 /** What the provider's breaker learns from the end of an answer that had begun well. */
-function conclude(gateway: Gateway, provider: Parameters<Gateway['attemptTools']['health']['failed']>[0], { failure }: RelayEnd): void {
-  const { health } = gateway.attemptTools;
-  if (failure === undefined) health.succeeded(provider);
-  else if (failure.kind === 'client_gone') health.abandoned(provider);
-  else health.failed(provider, failure.error.message);
+function conclude(gateway: Gateway, { permit }: Answered, { failure }: RelayEnd): void {
+  const now = gateway.clock.now();
+  if (failure === undefined) permit.success(now);
+  else if (failure.kind === 'client_gone') permit.release(now);
+  else permit.failure(now);
+}
+
+/** The real cost replaces what was reserved, and the session is tied to who served it. Nobody waits for it. */
+function settle(gateway: Gateway, outcome: Outcome, served: { hold: Hold; answered: Answered; bound: number | undefined }): void {
+  const { hold, answered, bound } = served;
+  const providerId = answered.candidate.provider.id;
+  const { caller, sessionId } = outcome.start;
+  const rule = answered.failedOver || (bound !== undefined && bound !== providerId) ? 'overwrite' : 'absent';
+  gateway.admissionTools.affinity.set(caller.key.id, sessionId, providerId);
+  gateway.background('settle', hold.settle({ nanos: outcome.cost?.nanos ?? 0n, now: gateway.clock.now(), binding: { providerId, rule } }));
 }
 
 async function record(

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import {
   channelOptions,
   create,
+  LimitsService,
   type NodeEvent,
   type ReportRequest,
   serve,
@@ -33,6 +34,8 @@ export interface TestControlPlane {
   waitForAck(version: string): Promise<void>;
   /** Sends a delta as it stands. */
   send(message: Parameters<typeof create<typeof wire.WatchResponseSchema>>[1]): void;
+  /** What Warm answers, by `<SubjectKind>/<id>`; nano-dollars. */
+  readonly spent: Map<string, bigint>;
   /** What Report does with the next batches. */
   reportMode: 'ack' | 'silent' | 'fail';
   waitForRecords(count: number): Promise<readonly UsageRecord[]>;
@@ -50,6 +53,7 @@ export async function startControlPlane(port = 0): Promise<TestControlPlane> {
     events: [] as NodeEvent[],
     nacks: [] as wire.Nack[],
     acks: [] as string[],
+    spent: new Map<string, bigint>(),
     reportMode: 'ack' as TestControlPlane['reportMode'],
   };
   const full = () => ({ version: current?.version ?? '', full: true, upserts: current?.entities ?? [], deletes: [], last: true });
@@ -68,6 +72,16 @@ export async function startControlPlane(port = 0): Promise<TestControlPlane> {
         });
         call.on('cancelled', () => watchers.delete(call));
         call.on('error', () => watchers.delete(call));
+      },
+    },
+    () => undefined,
+  );
+  serve(
+    server,
+    LimitsService,
+    {
+      async warm({ queries }) {
+        return { answers: queries.map(({ kind, id }) => ({ totalNanos: plane.spent.get(`${kind}/${id}`) ?? 0n })), recent: [] };
       },
     },
     () => undefined,

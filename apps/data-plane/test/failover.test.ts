@@ -9,7 +9,7 @@ let upstream: ScriptedUpstream;
 let controlPlane: TestControlPlane;
 let hub: TestGateway;
 
-const bad = (init: object = {}) => provider({ id: 1, name: 'bad', url: upstream.urlFor('bad'), priority: 0, maxRetryAttempts: 2, ...init });
+const bad = (init: object = {}) => provider({ id: 1, name: 'bad', url: upstream.urlFor('bad'), priority: 0, maxRetryAttempts: 2, breakerFailureThreshold: 0, ...init });
 const good = () => provider({ id: 2, name: 'good', url: upstream.urlFor('good'), priority: 1, apiKey: 'sk-upstream-secret-2' });
 
 beforeAll(async () => {

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { createManagementClient, type ManagementClient } from '../src/setup/management-client.ts';
 
 const mainFile = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
@@ -36,7 +37,9 @@ export const anyPorts: Readonly<Record<string, string>> = {
 
 /** A data folder that the embedded database's account can get to, also when the tests run as root. */
 export function dataFolder(): string {
-  return join(mkdtempSync(join(tmpdir(), 'hub-e2e-')), 'data');
+  const parent = mkdtempSync(join(tmpdir(), 'hub-e2e-'));
+  chmodSync(parent, 0o711);
+  return join(parent, 'data');
 }
 
 export function removeDataFolder(folder: string): void {
@@ -76,4 +79,8 @@ export async function startHub(env: Readonly<Record<string, string>>): Promise<H
 export async function stopHub({ child, ended }: Pick<HubProcess, 'child' | 'ended'>): Promise<number | string> {
   child.kill('SIGINT');
   return ended;
+}
+
+export function manage({ ready }: HubProcess): ManagementClient {
+  return createManagementClient(ready.controlPlaneUrl, ready.adminToken ?? '');
 }

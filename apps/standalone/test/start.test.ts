@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -8,28 +7,29 @@ import { systemClock } from '@hub/service';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createDemoServer } from '../src/demo/server.ts';
-import { createManagementClient, type Provider } from '../src/setup/management-client.ts';
+import type { Provider } from '../src/setup/management-client.ts';
 import { conversations } from './dialect-clients.ts';
-import { dataFolder, type HubProcess, removeDataFolder, spawnHub, startHub, stopHub } from './hub-process.ts';
+import { dataFolder, type HubProcess, manage, removeDataFolder, spawnHub, startHub, stopHub } from './hub-process.ts';
+
+// Whole programs start here.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
+
+/** The life of one data folder, from the first start on: each part goes on where the one before it ended. */
+const folder = dataFolder();
+let hub: HubProcess;
 
 const run = promisify(execFile);
+const target = () => ({ url: hub.ready.dataPlaneUrl, key: hub.ready.demoKey ?? '' });
 
-function newFolder(): string {
-  const folder = dataFolder();
-  onTestFinished(() => removeDataFolder(folder));
-  return folder;
+async function say(dialect: string, message: string): Promise<string> {
+  const send = conversations[dialect];
+  if (send === undefined) throw new Error(`no such dialect: ${dialect}`);
+  return (await send(target(), message)).text;
 }
 
-async function startForTest(env: Record<string, string>): Promise<HubProcess> {
-  const hub = await startHub(env);
-  onTestFinished(async () => {
-    hub.child.kill('SIGTERM');
-    await hub.ended;
-  });
-  return hub;
+async function providers(): Promise<readonly Provider[]> {
+  return (await manage(hub).call('providers/getProviders')) as readonly Provider[];
 }
-
-const manage = ({ ready }: HubProcess) => createManagementClient(ready.controlPlaneUrl, ready.adminToken ?? '');
 
 interface UsageRow {
   readonly user: string;
@@ -41,7 +41,7 @@ interface UsageRow {
 }
 
 /** What was written down of the requests so far. */
-async function usageRows(folder: string): Promise<readonly UsageRow[]> {
+async function usageRows(): Promise<readonly UsageRow[]> {
   const client = new Client({ host: join(folder, 'run', 'pg'), user: 'postgres', database: 'postgres' });
   await client.connect();
   try {
@@ -54,28 +54,26 @@ async function usageRows(folder: string): Promise<readonly UsageRow[]> {
   }
 }
 
-/** The processes that a launcher left behind, by the folder that stands in their environment. */
-function processesOf(folder: string): readonly string[] {
+/** Processes that have anything to do with the folder, by what stands in their environment or command. */
+function processesOf(path: string): readonly string[] {
   return readdirSync('/proc').filter((entry) => {
+    const read = (file: string) => readFileSync(`/proc/${entry}/${file}`, 'utf8');
     try {
-      return /^\d+$/.test(entry) && readFileSync(`/proc/${entry}/environ`, 'utf8').includes(folder);
+      return /^\d+$/.test(entry) && (read('environ').includes(path) || read('cmdline').includes(path));
     } catch {
       return false;
     }
   });
 }
 
-describe('a fresh hub', () => {
-  const folder = dataFolder();
-  let hub: HubProcess;
+afterAll(async () => {
+  await stopHub(hub);
+  removeDataFolder(folder);
+});
 
+describe('the first start', () => {
   beforeAll(async () => {
     hub = await startHub({ HUB_DATA_DIR: folder });
-  });
-
-  afterAll(async () => {
-    expect(await stopHub(hub)).toBe(0);
-    removeDataFolder(folder);
   });
 
   it('prints where it is and what it is entered with', () => {
@@ -93,7 +91,7 @@ describe('a fresh hub', () => {
 
   for (const [name, send] of Object.entries(conversations)) {
     it(`answers ${name}`, async () => {
-      const { text, inputTokens, outputTokens } = await send({ url: hub.ready.dataPlaneUrl, key: hub.ready.demoKey ?? '' }, 'Is it raining?');
+      const { text, inputTokens, outputTokens } = await send(target(), 'Is it raining?');
       expect(text).toContain('Is it raining?');
       expect(inputTokens).toBeGreaterThan(3);
       expect(outputTokens).toBeGreaterThan(40);
@@ -117,178 +115,96 @@ describe('a fresh hub', () => {
       provider_type: 'claude',
     });
     const send = conversations['Anthropic Messages, stream'];
-    const text = await vi.waitFor(async () => (await send?.({ url: hub.ready.dataPlaneUrl, key: generatedKey }, 'hello'))?.text, { timeout: 5_000, interval: 50 });
-    expect(text).toContain('hello');
+    const answer = await vi.waitFor(() => send?.({ url: hub.ready.dataPlaneUrl, key: generatedKey }, 'hello'), { timeout: 10_000, interval: 50 });
+    expect(answer?.text).toContain('hello');
   });
 
-  it('wrote one row for each of these requests, with tokens and cost', async () => {
+  it('wrote a row for each of these requests, with tokens and cost', async () => {
     const sent = 1 + Object.keys(conversations).length + 1;
-    const rows = await vi.waitFor(
+    const answered = await vi.waitFor(
       async () => {
-        const written = await usageRows(folder);
-        expect(written).toHaveLength(sent);
-        return written;
+        // What was refused while the new key was on its way is written down too.
+        const rows = (await usageRows()).filter((row) => row.status_code === 200);
+        expect(rows).toHaveLength(sent);
+        return rows;
       },
-      { timeout: 10_000, interval: 100 },
+      { timeout: 20_000, interval: 100 },
     );
-    expect(rows.filter(({ user }) => user === 'alice')).toHaveLength(1);
-    for (const row of rows) {
-      expect(row).toMatchObject({ status_code: 200, input_tokens: expect.any(Number), output_tokens: expect.any(Number) });
+    expect(answered.filter(({ user }) => user === 'alice')).toHaveLength(1);
+    for (const row of answered) {
+      expect(row).toMatchObject({ input_tokens: expect.any(Number), output_tokens: expect.any(Number) });
       expect(Number(row.cost_usd), row.endpoint).toBeGreaterThan(0);
     }
   });
-});
 
-describe('a hub that is started again', () => {
-  it('keeps its data, its tokens and its demo, and does not bring back what was deleted', async () => {
-    const folder = newFolder();
-    const first = await startHub({ HUB_DATA_DIR: folder });
-    const client = manage(first);
-    await client.call('users/addUser', { name: 'bob' });
-    const providers = (await client.call('providers/getProviders')) as readonly Provider[];
-    const gemini = providers.find(({ name }) => name === 'demo (gemini)');
-    await client.call('providers/removeProvider', { providerId: gemini?.id });
-    expect(await stopHub(first)).toBe(0);
-    expect(processesOf(folder)).toEqual([]);
-
-    const began = performance.now();
-    const second = await startForTest({ HUB_DATA_DIR: folder });
-    const tookMs = performance.now() - began;
-    expect(second.ready.adminToken).toBe(first.ready.adminToken);
-    expect(second.ready.demoKey).toBe(first.ready.demoKey);
-    const users = (await manage(second).call('users/getUsers')) as readonly { name: string }[];
-    expect(users.map(({ name }) => name).sort()).toEqual(['bob', 'demo']);
-    const left = (await manage(second).call('providers/getProviders')) as readonly Provider[];
-    expect(left.map(({ name }) => name).sort()).toEqual(['demo (claude)', 'demo (codex)', 'demo (openai-compatible)']);
-    expect(tookMs).toBeLessThan(15_000);
-  });
-
-  it('just works after the launcher was killed', async () => {
-    const folder = newFolder();
-    const first = await startHub({ HUB_DATA_DIR: folder });
-    // The same ports again, so that processes which are still ending would be in the way.
-    const ports = { DATA_PLANE_PORT: new URL(first.ready.dataPlaneUrl).port, CONTROL_PLANE_PORT: new URL(first.ready.controlPlaneUrl).port };
-    first.child.kill('SIGKILL');
-    const second = await startForTest({ HUB_DATA_DIR: folder, ...ports });
-    expect(second.ready).toEqual(first.ready);
-    const send = conversations['OpenAI chat completions, stream'];
-    expect((await send?.({ url: second.ready.dataPlaneUrl, key: second.ready.demoKey ?? '' }, 'again'))?.text).toContain('again');
-  });
-
-  it('brings a plane back that dies', async () => {
-    const folder = newFolder();
-    const hub = await startForTest({ HUB_DATA_DIR: folder });
-    const noted = JSON.parse(readFileSync(join(folder, 'processes.json'), 'utf8')) as { pid: number; script: string }[];
-    for (const { pid } of noted) process.kill(pid, 'SIGKILL');
-    const send = conversations['Gemini generateContent'];
-    const target = { url: hub.ready.dataPlaneUrl, key: hub.ready.demoKey ?? '' };
-    const text = await vi.waitFor(async () => (await send?.(target, 'back?'))?.text, { timeout: 30_000, interval: 200 });
-    expect(text).toContain('back?');
-    expect(hub.stderr()).toContain('ended unexpectedly (SIGKILL); starting it again');
-  });
-
-  it('switches the demo off with HUB_DEMO=0, and on again', async () => {
-    const folder = newFolder();
-    const first = await startHub({ HUB_DATA_DIR: folder });
-    await stopHub(first);
-    const without = await startHub({ HUB_DATA_DIR: folder, HUB_DEMO: '0' });
-    expect(without.ready.demoKey).toBeUndefined();
-    expect(without.stderr()).toContain('the demo providers of an earlier start are now disabled');
-    const providers = (await manage(without).call('providers/getProviders')) as readonly Provider[];
-    expect(providers.map(({ isEnabled }) => isEnabled)).toEqual([false, false, false, false]);
-    await stopHub(without);
-    const again = await startForTest({ HUB_DATA_DIR: folder });
-    expect(again.ready.demoKey).toBe(first.ready.demoKey);
-    const send = conversations['OpenAI Responses'];
-    expect((await send?.({ url: again.ready.dataPlaneUrl, key: again.ready.demoKey ?? '' }, 'hi'))?.text).toContain('demo upstream');
-  });
-});
-
-describe('a hub with settings of its own', () => {
-  it('has no demo if there never was one', async () => {
-    const hub = await startForTest({ HUB_DATA_DIR: newFolder(), HUB_DEMO: '0', ADMIN_TOKEN: 'a-token-of-my-own' });
-    expect(hub.ready).toEqual({ dataPlaneUrl: expect.any(String), controlPlaneUrl: expect.any(String) });
-    const client = createManagementClient(hub.ready.controlPlaneUrl, 'a-token-of-my-own');
-    expect(await client.call('users/getUsers')).toEqual([]);
-    expect(await client.call('providers/getProviders')).toEqual([]);
-  });
-
-  it('makes providers from the vendors\' variables, once, and prefers them to the demo', async () => {
-    const folder = newFolder();
-    const upstream = createDemoServer({ key: 'vendor-key', paceMs: 0, clock: systemClock });
-    const asked: string[] = [];
-    upstream.prependListener('request', (request: { headers: Record<string, unknown>; url?: string }) => asked.push(String(request.url)));
-    await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
-    onTestFinished(() => {
-      upstream.close();
-      upstream.closeAllConnections();
-    });
-    const url = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
-    const env = {
-      HUB_DATA_DIR: folder,
-      ANTHROPIC_API_KEY: 'vendor-key',
-      ANTHROPIC_BASE_URL: url,
-      OPENAI_API_KEY: 'vendor-key',
-      OPENAI_BASE_URL: `${url}/v1`,
-      GEMINI_API_KEY: 'vendor-key',
-      GOOGLE_GEMINI_BASE_URL: url,
-    };
-    const first = await startHub(env);
-    const target = { url: first.ready.dataPlaneUrl, key: first.ready.demoKey ?? '' };
-    for (const name of ['Anthropic Messages', 'OpenAI chat completions', 'OpenAI Responses', 'Gemini generateContent']) {
-      await conversations[name]?.(target, 'x');
-    }
-    expect(asked.filter((path) => !path.endsWith('/models'))).toEqual([
-      expect.stringMatching(/^\/v1\/messages/),
-      '/v1/chat/completions',
-      '/v1/responses',
-      expect.stringMatching(/^\/v1beta\/models\/gemini-2\.5-flash:generateContent/),
-    ]);
-    await stopHub(first);
-    const second = await startForTest(env);
-    const names = ((await manage(second).call('providers/getProviders')) as readonly Provider[]).map(({ name }) => name);
-    expect(names.filter((name) => !name.startsWith('demo')).sort()).toEqual(['anthropic', 'gemini', 'openai (codex)', 'openai (openai-compatible)']);
-  });
-});
-
-describe('a hub that can not start says why in one line', () => {
-  const linesOf = (stderr: string) => stderr.trim().split('\n').filter((line) => !line.startsWith('hub: starting '));
-
-  it('when a port is taken', async () => {
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    onTestFinished(() => void server.close());
-    const { port } = server.address() as AddressInfo;
-    const { ended, stderr } = spawnHub({ HUB_DATA_DIR: newFolder(), CONTROL_PLANE_GRPC_PORT: String(port) });
-    expect(await ended).toBe(1);
-    expect(linesOf(stderr())).toEqual([expect.stringMatching(new RegExp(`port ${port} .* CONTROL_PLANE_GRPC_PORT$`))]);
-  });
-
-  it('when the data folder can not be written', async () => {
-    const file = join(newFolder(), '..', 'file');
-    writeFileSync(file, '');
-    const { ended, stderr } = spawnHub({ HUB_DATA_DIR: join(file, 'data') });
-    expect(await ended).toBe(1);
-    expect(linesOf(stderr())).toEqual([expect.stringMatching(/can't write to the data folder .*HUB_DATA_DIR/)]);
-  });
-
-  it('when a setting makes no sense', async () => {
-    const { ended, stderr } = spawnHub({ HUB_DATA_DIR: newFolder(), DATA_PLANE_PORT: 'eighty' });
-    expect(await ended).toBe(1);
-    expect(linesOf(stderr())).toEqual([expect.stringMatching(/DATA_PLANE_PORT must be a whole number/)]);
-  });
-
-  it('when another hub has the folder', async () => {
-    const folder = newFolder();
-    const hub = await startForTest({ HUB_DATA_DIR: folder });
+  it('keeps a second hub out of the folder', async () => {
     const { ended, stderr } = spawnHub({ HUB_DATA_DIR: folder });
     expect(await ended).toBe(1);
-    expect(linesOf(stderr())).toEqual([expect.stringMatching(new RegExp(`already running on .* \\(process ${hub.child.pid}\\)`))]);
+    expect(stderr()).toMatch(new RegExp(`^hub: a hub is already running on [^\n]* \\(process ${hub.child.pid}\\)[^\n]*\n$`));
   });
 
-  it('when the database is not there', async () => {
-    const { ended, stderr } = spawnHub({ HUB_DATA_DIR: newFolder(), DATABASE_URL: 'postgresql://nobody@127.0.0.1:9/none' });
-    expect(await ended).toBe(1);
-    expect(linesOf(stderr())).toHaveLength(1);
+  it('ends everything with Ctrl-C', async () => {
+    const demo = (await providers()).find(({ name }) => name === 'demo (gemini)');
+    await manage(hub).call('providers/removeProvider', { providerId: demo?.id });
+    expect(await stopHub(hub)).toBe(0);
+    expect(processesOf(folder)).toEqual([]);
+  });
+});
+
+describe('the second start', () => {
+  let before: HubProcess;
+
+  beforeAll(async () => {
+    before = hub;
+    hub = await startHub({ HUB_DATA_DIR: folder });
+  });
+
+  it('keeps the data and the tokens, and does not bring back what was deleted', async () => {
+    expect(hub.ready).toMatchObject({ adminToken: before.ready.adminToken, demoKey: before.ready.demoKey });
+    const users = (await manage(hub).call('users/getUsers')) as readonly { name: string }[];
+    expect(users.map(({ name }) => name).sort()).toEqual(['alice', 'demo']);
+    expect((await providers()).map(({ name }) => name).sort()).toEqual(['anthropic', 'demo (claude)', 'demo (codex)', 'demo (openai-compatible)']);
+    expect(await say('OpenAI chat completions, stream', 'again')).toContain('again');
+  });
+
+  it('brings every process back that dies', async () => {
+    const noted = JSON.parse(readFileSync(join(folder, 'processes.json'), 'utf8')) as { pid: number; script: string }[];
+    expect(noted).toHaveLength(3);
+    for (const { pid } of noted) process.kill(pid, 'SIGKILL');
+    const text = await vi.waitFor(() => say('OpenAI Responses, stream', 'back?'), { timeout: 60_000, interval: 200 });
+    expect(text).toContain('back?');
+    for (const process of ['demo upstream', 'control plane', 'data plane']) {
+      expect(hub.stderr()).toContain(`the ${process} ended unexpectedly (SIGKILL); starting it again`);
+    }
+    await vi.waitFor(() => providers(), { timeout: 60_000, interval: 200 });
+  });
+});
+
+describe('the start after the launcher was killed', () => {
+  it('just works, on the same ports', async () => {
+    const before = hub.ready;
+    const port = (url: string) => new URL(url).port;
+    hub.child.kill('SIGKILL');
+    // At once, so that the processes that are still ending are in the way.
+    hub = await startHub({ HUB_DATA_DIR: folder, DATA_PLANE_PORT: port(before.dataPlaneUrl), CONTROL_PLANE_PORT: port(before.controlPlaneUrl) });
+    expect(hub.ready).toEqual(before);
+    expect(await say('OpenAI chat completions', 'still here')).toContain('still here');
+  });
+});
+
+describe('a start with HUB_DEMO=0', () => {
+  it('switches the demo off', async () => {
+    await stopHub(hub);
+    hub = await startHub({ HUB_DATA_DIR: folder, HUB_DEMO: '0' });
+    expect(hub.ready.demoKey).toBeUndefined();
+    expect(hub.stderr()).toContain('the demo providers of an earlier start are now disabled');
+    const demo = (await providers()).filter(({ name }) => name.startsWith('demo'));
+    expect(demo.map(({ isEnabled }) => isEnabled)).toEqual([false, false, false]);
+  });
+
+  it('and the next one without it brings it back', async () => {
+    await stopHub(hub);
+    hub = await startHub({ HUB_DATA_DIR: folder });
+    expect(await say('OpenAI Responses', 'hi')).toContain('demo upstream');
   });
 });

@@ -16,3 +16,8 @@ export type { Calendar, Span } from './window.ts';
 export { openRedis } from './redis.ts';
 export type { OpenRedisOptions } from './redis.ts';
 export type { RedisClient } from './scripts.ts';
+export { createBreakers } from './breakers.ts';
+export type { Breakers, BreakersOptions, BreakerTransition, Permit } from './breakers.ts';
+export type { BreakerPhase, BreakerRecord, BreakerRules } from './breaker-machine.ts';
+export { createSessionDirectory } from './session-directory.ts';
+export type { SessionDirectory, SessionDirectoryOptions, SessionInfo } from './session-directory.ts';

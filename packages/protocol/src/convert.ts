@@ -1,8 +1,11 @@
 import { anthropic } from './anthropic/index.ts';
+import type { ChatResponse } from './chat.ts';
 import type { Dialect } from './dialect.ts';
-import { DropLog } from './drops.ts';
+import { AnswerError, ConversionError, DropLog } from './drops.ts';
 import type { Drop } from './drops.ts';
+import { errorInPayload } from './errors.ts';
 import { gemini } from './gemini/index.ts';
+import { asFields } from './json.ts';
 import type { Fields } from './json.ts';
 import { openAiChat } from './openai-chat/index.ts';
 import { openAiResponses } from './openai-responses/index.ts';
@@ -90,13 +93,25 @@ function headersOf(to: Dialect): Record<string, string> {
 }
 
 /**
- * A whole answer of the upstream's dialect `from` as one of the client's dialect `to`. Throws ConversionError for a body
- * that is no answer: the upstream's fault.
+ * A whole answer of the upstream's dialect `from` as one of the client's dialect `to`. Throws AnswerError for a body that
+ * is an error or no answer at all.
  */
 export function convertResponse(from: Dialect, to: Dialect, body: unknown, options: AnswerOptions): Record<string, unknown> {
   const context = answerContext(from, to, options);
-  const response = protocols[from].decodeResponse(body, context);
+  const response = readAnswer(from, body, context);
   return protocols[to].encodeResponse(restoreNames(response, options.toolNames), context);
+}
+
+/** A whole answer in the middle form. Throws AnswerError. */
+export function readAnswer(from: Dialect, body: unknown, context: AnswerContext): ChatResponse {
+  const failure = errorInPayload(asFields(body) ?? {}, '');
+  if (failure !== undefined) throw new AnswerError(failure);
+  try {
+    return protocols[from].decodeResponse(body, context);
+  } catch (error) {
+    if (error instanceof ConversionError) throw new AnswerError({ status: 502, message: `the upstream's answer cannot be read: ${error.message}` });
+    throw error;
+  }
 }
 
 /** The options as the dialects' answer functions want them. */

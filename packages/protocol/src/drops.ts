@@ -1,6 +1,7 @@
 import { dropTable } from './drop-table.ts';
 import type { DropAction, DropCode } from './drop-table.ts';
 import type { Dialect } from './dialect.ts';
+import type { UpstreamError } from './errors.ts';
 
 /** Something that the target dialect cannot say, and what was done about it. */
 export interface Drop {
@@ -28,6 +29,17 @@ export class ConversionError extends Error {
     super(path === '' ? message : `${path}: ${message}`);
     this.code = code;
     this.path = path;
+  }
+}
+
+/** An upstream's 200 that is no answer: an error in an answer's place, or something that cannot be read. Its fault, not the client's. */
+export class AnswerError extends Error {
+  override readonly name = 'AnswerError';
+  readonly failure: UpstreamError;
+
+  constructor(failure: UpstreamError) {
+    super(failure.message);
+    this.failure = failure;
   }
 }
 

@@ -20,7 +20,7 @@ export { answerText, convertPath, convertRequest, convertResponse, keepAlive } f
 export type { AnswerOptions, ConversionContext, ConvertedRequest } from './convert.ts';
 export { streamConverter } from './stream-converter.ts';
 export type { StreamConverter } from './stream-converter.ts';
-export { ConversionError } from './drops.ts';
+export { AnswerError, ConversionError } from './drops.ts';
 export type { Drop } from './drops.ts';
 export { dropTable } from './drop-table.ts';
 export type { DropAction, DropCode, DropRow } from './drop-table.ts';

@@ -1,11 +1,10 @@
 import { ByteBuffer, utf8Length } from './bytes.ts';
 import type { ChatEvent } from './chat.ts';
-import { answerContext, protocols } from './convert.ts';
+import { answerContext, protocols, readAnswer } from './convert.ts';
 import type { AnswerOptions } from './convert.ts';
 import type { Dialect } from './dialect.ts';
-import { ConversionError } from './drops.ts';
+import { AnswerError } from './drops.ts';
 import type { Drop } from './drops.ts';
-import { errorInPayload } from './errors.ts';
 import type { UpstreamError } from './errors.ts';
 import { asFields, parseJson } from './json.ts';
 import type { AnswerContext, StreamDecoder, StreamEncoder } from './protocol.ts';
@@ -141,14 +140,12 @@ class Converting implements StreamConverter {
 
   #convertWhole(whole: ByteBuffer): Uint8Array[] {
     const body = asFields(parseJson(new TextDecoder().decode(whole.take()))) ?? {};
-    const failure = errorInPayload(body, '');
-    if (failure !== undefined) return this.fail(failure);
     try {
-      const response = protocols[this.#from].decodeResponse(body, this.#context);
+      const response = readAnswer(this.#from, body, this.#context);
       this.#decoder.adopt(body);
       return this.#write(eventsOf(response, this.#from));
     } catch (error) {
-      if (error instanceof ConversionError) return this.fail({ status: 502, message: `the upstream's answer cannot be read: ${error.message}` });
+      if (error instanceof AnswerError) return this.fail(error.failure);
       throw error;
     }
   }

@@ -148,6 +148,12 @@ describe('one usage object', () => {
       { usage: { prompt_tokens: 120, completion_tokens: 42, cache_read_input_tokens: 3000, cache_creation_input_tokens: 200 } },
       { input: 120, output: 42, cacheRead: 3000, cacheWriteUnsplit: 200 },
     ],
+    [
+      'Chat, cached tokens beside the prompt, as the total shows',
+      'openai-chat',
+      { usage: { prompt_tokens: 50, completion_tokens: 5, total_tokens: 95, prompt_tokens_details: { cached_tokens: 40 } } },
+      { input: 50, output: 5, cacheRead: 40 },
+    ],
     ['Responses', 'openai-responses', { usage: responsesUsage }, chatParts],
     ['Responses, in an event', 'openai-responses', { type: 'response.incomplete', response: { usage: responsesUsage } }, chatParts],
     [

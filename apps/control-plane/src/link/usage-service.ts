@@ -57,6 +57,7 @@ class ReportStream {
   async end(): Promise<void> {
     if (!this.#ending) {
       this.#ending = true;
+      await this.#working;
       this.#call.end();
     }
     await this.#working;

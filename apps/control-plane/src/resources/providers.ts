@@ -10,7 +10,7 @@ import { looksMasked, maskKey } from '../mask.ts';
 import { usdNumber } from '../money.ts';
 import { ignored, noBody, noData, type Operation, operation } from '../operation.ts';
 import { spentIn } from '../spending.ts';
-import { say } from '../texts.ts';
+import { say, type TextKey } from '../texts.ts';
 import { checkProxyUrl, checkUpstreamUrl } from '../upstream-url.ts';
 import { providerDisplay, showProvider } from './provider-display.ts';
 import { type ProviderChange, providerChange, providerColumns, providerOfRequest } from './provider-fields.ts';
@@ -41,7 +41,10 @@ function checkAddresses({ allowPrivateUpstreams }: CallContext, { proxy_url, url
   if (mcp_passthrough_url != null) checkUpstreamUrl(mcp_passthrough_url, 'mcp_passthrough_url', allowPrivateUpstreams);
 }
 
-const edit = providerChange.extend({ providerId: fields.id }).refine(({ providerId: _, ...rest }) => Object.keys(rest).length > 0, 'emptyUpdate');
+const emptyUpdate: TextKey = 'emptyUpdate';
+const edit = providerChange
+  .extend({ providerId: fields.id })
+  .refine((input) => Object.keys(input).some((field) => field !== 'providerId'), emptyUpdate);
 
 async function editProvider(context: CallContext, input: z.output<typeof edit>): Promise<void> {
   const { providerId, name, url, key, ...rest } = input;

@@ -1,5 +1,6 @@
 import type { CacheTtl, Provider } from '@hub/contract';
 import type { Caller } from '../authenticate.ts';
+import { maxOutputOf, withOutputCap } from '../budget.ts';
 import { isRecord, type JsonObject } from '../request/json.ts';
 import type { ProxyRequest } from '../request/proxy-request.ts';
 import {
@@ -38,13 +39,18 @@ export function wantsContext1m(request: ProxyRequest): boolean {
 }
 
 /** Contract C5.1 to C5.3. The client's own bytes are sent if nothing has to change. */
-export function prepareRequest(request: ProxyRequest, caller: Caller, provider: Provider, credential: Credential): PreparedRequest {
+export function prepareRequest(
+  request: ProxyRequest,
+  caller: Caller,
+  provider: Provider,
+  { credential, outputCap }: { credential: Credential; outputCap: number | undefined },
+): PreparedRequest {
   const anthropic = provider.type === 'claude' || provider.type === 'claude-auth';
   const model = redirected(request.model, provider);
   const cacheTtl = anthropic ? (caller.key.cacheTtl ?? provider.cacheTtl) : undefined;
   const context1m = anthropic && usesContext1m(request, provider, model);
   const specialSettings: JsonObject[] = [];
-  const body = preparedBody(request, provider, { model, cacheTtl }, specialSettings);
+  const body = preparedBody(request, provider, { model, cacheTtl, outputCap }, specialSettings);
   const betas: string[] = [];
   if (cacheTtl === '1h') betas.push('extended-cache-ttl-2025-04-11');
   if (context1m) betas.push(context1mBeta);
@@ -75,7 +81,7 @@ function usesContext1m(request: ProxyRequest, provider: Provider, model: string 
 function preparedBody(
   request: ProxyRequest,
   provider: Provider,
-  { model, cacheTtl }: { model: string | undefined; cacheTtl: CacheTtl | undefined },
+  { model, cacheTtl, outputCap }: { model: string | undefined; cacheTtl: CacheTtl | undefined; outputCap: number | undefined },
   specialSettings: JsonObject[],
 ): Buffer | undefined {
   if (request.method === 'GET' || request.method === 'HEAD') return undefined;
@@ -85,6 +91,10 @@ function preparedBody(
   if (cacheTtl !== undefined) body = withCacheTtl(body, cacheTtl);
   if (model !== request.model && typeof body['model'] === 'string') body = { ...body, model };
   if (provider.type === 'codex' && request.format === 'response') body = codexBody(body, request, provider, specialSettings);
+  if (outputCap !== undefined) {
+    specialSettings.push({ type: 'budget_output_cap', before: maxOutputOf(body) ?? null, after: outputCap });
+    body = withOutputCap(body, request.dialect, outputCap);
+  }
   if (provider.type !== 'gemini' && provider.type !== 'gemini-cli' && mayHavePrivateKeys(request.bytes)) {
     const cleaned = withoutPrivateKeys(body);
     if (isRecord(cleaned)) body = cleaned;

@@ -148,6 +148,8 @@ function encodeReminder(parts: readonly Part[], drops: DropLog): Fields[] {
 /** A seal stands on the call after the reasoning that it belongs to; of parallel calls only the first has one. */
 function encodeParts(parts: readonly Part[], context: EncodeContext): Fields[] {
   const encoded: Fields[] = [];
+  // After all results, which have to stand together.
+  const media: Fields[] = [];
   const demanded = geminiTraits(context.targetModel).third;
   let signature: string | undefined;
   let called = false;
@@ -164,9 +166,10 @@ function encodeParts(parts: readonly Part[], context: EncodeContext): Fields[] {
       signature = undefined;
       called = true;
       encoded.push(fields);
-    } else encoded.push(...encodePart(part, context));
+    } else if (part.type === 'tool-result') encoded.push(encodeResult(part, media, context));
+    else encoded.push(...media.splice(0), ...encodePart(part, context));
   }
-  return encoded;
+  return [...encoded, ...media];
 }
 
 function encodeCall(part: ToolCallPart, context: EncodeContext): Fields {
@@ -182,7 +185,7 @@ function callArguments(part: ToolCallPart, drops: DropLog): Fields {
   return { arguments: part.input };
 }
 
-function encodePart(part: Exclude<Part, ReasoningPart | ToolCallPart>, context: EncodeContext): Fields[] {
+function encodePart(part: Exclude<Part, ReasoningPart | ToolCallPart | ToolResultPart>, context: EncodeContext): Fields[] {
   const { drops } = context;
   switch (part.type) {
     case 'text':
@@ -197,8 +200,6 @@ function encodePart(part: Exclude<Part, ReasoningPart | ToolCallPart>, context: 
       return [encodeDocument(part, drops)];
     case 'audio':
       return [encodeMedia(part.source, 'audio/wav', 'audio-file', drops)];
-    case 'tool-result':
-      return encodeResult(part, context);
     case 'search':
       drops.add('search-history', 'contents');
       return [];
@@ -230,8 +231,8 @@ function encodeDocument(part: DocumentPart, drops: DropLog): Fields {
   return source.kind === 'text' ? {} : encodeMedia(source, 'application/pdf', 'document-file', drops);
 }
 
-/** Images inside results are new; before, they stand beside the result. */
-function encodeResult(part: ToolResultPart, context: EncodeContext): Fields[] {
+/** Images inside results are new; for older models they follow in `beside`. */
+function encodeResult(part: ToolResultPart, beside: Fields[], context: EncodeContext): Fields {
   const texts: string[] = [];
   const media: Fields[] = [];
   for (const inner of part.parts) {
@@ -246,8 +247,9 @@ function encodeResult(part: ToolResultPart, context: EncodeContext): Fields[] {
   const name = context.names.wire(part.name ?? 'unknown', part.namespace, part.custom === true);
   const response = { [part.failed ? 'error' : 'output']: texts.join('\n\n') };
   const result: Fields = { id: part.id, name, response };
-  if (media.length === 0) return [{ functionResponse: result }];
-  if (geminiTraits(context.targetModel).third) return [{ functionResponse: { ...result, parts: media } }];
+  if (media.length === 0) return { functionResponse: result };
+  if (geminiTraits(context.targetModel).third) return { functionResponse: { ...result, parts: media } };
   context.drops.add('tool-result-media', `tool call ${part.id}`);
-  return [{ functionResponse: result }, ...media];
+  beside.push({ text: `[From the result of tool call ${part.id}:]` }, ...media);
+  return { functionResponse: result };
 }

@@ -161,7 +161,9 @@ class GeminiSchema {
       } else result.description = [asString(result.description) ?? '', `One of: ${JSON.stringify(concrete)}`].join(' ').trim();
     }
     for (const [exclusive, inclusive] of [['exclusiveMinimum', 'minimum'], ['exclusiveMaximum', 'maximum']] as const) {
-      if (typeof source[exclusive] === 'number' && result[inclusive] === undefined) result[inclusive] = source[exclusive];
+      if (typeof source[exclusive] !== 'number') continue;
+      this.#drops.add('schema-keywords', exclusive);
+      result[inclusive] ??= source[exclusive];
     }
   }
 

@@ -50,6 +50,8 @@ export function encodeResponse(response: ChatResponse, context: AnswerContext): 
   const details = reasoning.flatMap((part) => (part.seal === undefined ? [] : [encodeSeal(part.seal, part.text.length)]));
   if (details.length > 0) message.reasoning_details = details;
   const calls = parts.filter((part) => part.type === 'tool-call');
+  // Null only beside something else.
+  if (calls.length === 0 && message.refusal === null) message.content ??= '';
   if (calls.length > 0) message.tool_calls = calls.map((call) => encodeCall(call));
   const citations = parts.flatMap((part) => (part.type === 'text' ? (part.citations ?? []) : []));
   if (citations.length > 0) message.annotations = citations.map((citation) => encodeCitation(citation, 0, 0));

@@ -133,14 +133,13 @@ function encodeReasoning(request: ChatRequest, body: Fields, context: EncodeCont
   const effort = encodeEffort(request, context);
   const fields: Fields = {};
   put(fields, 'effort', effort);
-  const known = openAiTraits(context.targetModel);
-  const thinks = known.official ? known.reasoning : reasoning !== undefined;
-  const off = reasoning?.mode === 'off';
-  if (thinks && !off && reasoning?.visible === true) fields.summary = 'auto';
+  const { official, reasoning: thinks } = openAiTraits(context.targetModel);
+  const wanted = reasoning !== undefined && reasoning.mode !== 'off' && (thinks || !official);
+  if (wanted && reasoning.visible === true) fields.summary = 'auto';
   if (Object.keys(fields).length > 0) body.reasoning = fields;
   const include: string[] = [];
-  // Models without reasoning refuse to be asked for it.
-  if (thinks && !off) include.push('reasoning.encrypted_content');
+  // Models without reasoning refuse to be asked for it, and a client that did not ask is not prepared to get it.
+  if (wanted) include.push('reasoning.encrypted_content');
   if (request.webSearch !== undefined) include.push('web_search_call.action.sources');
   if (include.length > 0) body.include = include;
 }

@@ -12,16 +12,26 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file hub/v1/limits.proto.
  */
 export const file_hub_v1_limits: GenFile = /*@__PURE__*/
-  fileDesc("ChNodWIvdjEvbGltaXRzLnByb3RvEgZodWIudjEiMQoLV2FybVJlcXVlc3QSIgoHcXVlcmllcxgBIAMoCzIRLmh1Yi52MS5XYXJtUXVlcnkiXwoJV2FybVF1ZXJ5EiEKBGtpbmQYASABKA4yEy5odWIudjEuU3ViamVjdEtpbmQSCgoCaWQYAiABKAUSEAoIc2luY2VfbXMYAyABKAMSEQoJYnVja2V0X21zGAQgASgDIjMKDFdhcm1SZXNwb25zZRIjCgdhbnN3ZXJzGAEgAygLMhIuaHViLnYxLldhcm1BbnN3ZXIiRgoKV2FybUFuc3dlchITCgt0b3RhbF9uYW5vcxgBIAEoAxIjCgdidWNrZXRzGAIgAygLMhIuaHViLnYxLldhcm1CdWNrZXQiLQoKV2FybUJ1Y2tldBIQCghzdGFydF9tcxgBIAEoAxINCgVuYW5vcxgCIAEoAypzCgtTdWJqZWN0S2luZBIcChhTVUJKRUNUX0tJTkRfVU5TUEVDSUZJRUQQABIVChFTVUJKRUNUX0tJTkRfVVNFUhABEhQKEFNVQkpFQ1RfS0lORF9LRVkQAhIZChVTVUJKRUNUX0tJTkRfUFJPVklERVIQAzJCCg1MaW1pdHNTZXJ2aWNlEjEKBFdhcm0SEy5odWIudjEuV2FybVJlcXVlc3QaFC5odWIudjEuV2FybVJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChNodWIvdjEvbGltaXRzLnByb3RvEgZodWIudjEiYwoLV2FybVJlcXVlc3QSIgoHcXVlcmllcxgBIAMoCzIRLmh1Yi52MS5XYXJtUXVlcnkSHAoPcmVjZW50X3NpbmNlX21zGAIgASgDSACIAQFCEgoQX3JlY2VudF9zaW5jZV9tcyJfCglXYXJtUXVlcnkSIQoEa2luZBgBIAEoDjITLmh1Yi52MS5TdWJqZWN0S2luZBIKCgJpZBgCIAEoBRIQCghzaW5jZV9tcxgDIAEoAxIRCglidWNrZXRfbXMYBCABKAMiWAoMV2FybVJlc3BvbnNlEiMKB2Fuc3dlcnMYASADKAsyEi5odWIudjEuV2FybUFuc3dlchIjCgZyZWNlbnQYAiADKAsyEy5odWIudjEuUmVjZW50VXNhZ2UiRgoLUmVjZW50VXNhZ2USEQoJcmVjb3JkX2lkGAEgASgJEg0KBW5hbm9zGAIgASgDEhUKDXN0YXJ0ZWRfYXRfbXMYAyABKAMiRgoKV2FybUFuc3dlchITCgt0b3RhbF9uYW5vcxgBIAEoAxIjCgdidWNrZXRzGAIgAygLMhIuaHViLnYxLldhcm1CdWNrZXQiLQoKV2FybUJ1Y2tldBIQCghzdGFydF9tcxgBIAEoAxINCgVuYW5vcxgCIAEoAypzCgtTdWJqZWN0S2luZBIcChhTVUJKRUNUX0tJTkRfVU5TUEVDSUZJRUQQABIVChFTVUJKRUNUX0tJTkRfVVNFUhABEhQKEFNVQkpFQ1RfS0lORF9LRVkQAhIZChVTVUJKRUNUX0tJTkRfUFJPVklERVIQAzJCCg1MaW1pdHNTZXJ2aWNlEjEKBFdhcm0SEy5odWIudjEuV2FybVJlcXVlc3QaFC5odWIudjEuV2FybVJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message hub.v1.WarmRequest
  */
 export type WarmRequest = Message<"hub.v1.WarmRequest"> & {
   /**
+   * All of one subject, or of several; each is answered on its own.
+   *
    * @generated from field: repeated hub.v1.WarmQuery queries = 1;
    */
   queries: WarmQuery[];
+
+  /**
+   * Epoch ms; unset = no list. Rows that the database took in at or after this moment are left out of all sums and come one
+   * by one in `recent` instead, because the node may have counted them itself. All queries are then of one subject.
+   *
+   * @generated from field: optional int64 recent_since_ms = 2;
+   */
+  recentSinceMs?: bigint | undefined;
 };
 
 /**
@@ -78,6 +88,11 @@ export type WarmResponse = Message<"hub.v1.WarmResponse"> & {
    * @generated from field: repeated hub.v1.WarmAnswer answers = 1;
    */
   answers: WarmAnswer[];
+
+  /**
+   * @generated from field: repeated hub.v1.RecentUsage recent = 2;
+   */
+  recent: RecentUsage[];
 };
 
 /**
@@ -86,6 +101,37 @@ export type WarmResponse = Message<"hub.v1.WarmResponse"> & {
  */
 export const WarmResponseSchema: GenMessage<WarmResponse> = /*@__PURE__*/
   messageDesc(file_hub_v1_limits, 2);
+
+/**
+ * @generated from message hub.v1.RecentUsage
+ */
+export type RecentUsage = Message<"hub.v1.RecentUsage"> & {
+  /**
+   * Record id of the gateway; rows of the old service have "row:<id>".
+   *
+   * @generated from field: string record_id = 1;
+   */
+  recordId: string;
+
+  /**
+   * @generated from field: int64 nanos = 2;
+   */
+  nanos: bigint;
+
+  /**
+   * When the request arrived; epoch ms.
+   *
+   * @generated from field: int64 started_at_ms = 3;
+   */
+  startedAtMs: bigint;
+};
+
+/**
+ * Describes the message hub.v1.RecentUsage.
+ * Use `create(RecentUsageSchema)` to create a new message.
+ */
+export const RecentUsageSchema: GenMessage<RecentUsage> = /*@__PURE__*/
+  messageDesc(file_hub_v1_limits, 3);
 
 /**
  * @generated from message hub.v1.WarmAnswer
@@ -107,7 +153,7 @@ export type WarmAnswer = Message<"hub.v1.WarmAnswer"> & {
  * Use `create(WarmAnswerSchema)` to create a new message.
  */
 export const WarmAnswerSchema: GenMessage<WarmAnswer> = /*@__PURE__*/
-  messageDesc(file_hub_v1_limits, 3);
+  messageDesc(file_hub_v1_limits, 4);
 
 /**
  * @generated from message hub.v1.WarmBucket
@@ -129,7 +175,7 @@ export type WarmBucket = Message<"hub.v1.WarmBucket"> & {
  * Use `create(WarmBucketSchema)` to create a new message.
  */
 export const WarmBucketSchema: GenMessage<WarmBucket> = /*@__PURE__*/
-  messageDesc(file_hub_v1_limits, 4);
+  messageDesc(file_hub_v1_limits, 5);
 
 /**
  * @generated from enum hub.v1.SubjectKind

@@ -1,0 +1,121 @@
+import type { Provider } from '@hub/contract';
+import type { Dialect } from '@hub/protocol';
+import { affordableOutput, maximumCost, type MaximumInput, priceFor } from '@hub/pricing';
+import type { Admitted } from './guards/guard.ts';
+import { isRecord, type JsonObject } from './request/json.ts';
+import type { ProxyRequest } from './request/proxy-request.ts';
+import { redirected } from './upstream/prepare.ts';
+
+/** Hard budgets: the most that a request can cost is reserved before it is sent. */
+export interface Budget {
+  readonly hard: { readonly key: boolean; readonly user: boolean };
+  /** As the request is; undefined = nothing to reserve. */
+  readonly estimateNanos: bigint | undefined;
+  /** With a single token of output: below that it is not worth sending. */
+  readonly minimumNanos: bigint | undefined;
+}
+
+/** What a model may answer at most where the request does not say. Tokens. */
+const usualMaxOutput = 128_000;
+/** No vendor counts more for one picture. Tokens. */
+const imageTokens = 6000;
+
+export function budgetOf({ request, caller, snapshot }: Admitted, provider: Provider | undefined): Budget {
+  const fallback = snapshot.settings.budgetEnforcement;
+  const hard = {
+    key: (caller.key.budgetEnforcement ?? caller.user.budgetEnforcement ?? fallback) === 'hard',
+    user: (caller.user.budgetEnforcement ?? fallback) === 'hard',
+  };
+  const input = !hard.key && !hard.user ? undefined : maximumInput({ request, snapshot }, provider);
+  if (input === undefined) return { hard, estimateNanos: undefined, minimumNanos: undefined };
+  return {
+    hard,
+    estimateNanos: maximumCost({ ...input, maxOutputTokens: maxOutputOf(request.body) ?? usualMaxOutput }),
+    minimumNanos: maximumCost({ ...input, maxOutputTokens: 1 }),
+  };
+}
+
+/**
+ * How much a provider may answer so that the reservation covers it; undefined = as much as the request says; 0 = not even
+ * the prompt is covered.
+ */
+export function outputCap(context: PricedContext, provider: Provider, grantedNanos: bigint | undefined): number | undefined {
+  if (grantedNanos === undefined) return undefined;
+  const input = maximumInput(context, provider);
+  if (input === undefined) return undefined;
+  const affordable = affordableOutput({ ...input, nanos: grantedNanos });
+  const asked = maxOutputOf(context.request.body) ?? usualMaxOutput;
+  return affordable >= asked ? undefined : affordable;
+}
+
+type PricedContext = Pick<Admitted, 'request' | 'snapshot'>;
+
+function maximumInput({ request, snapshot }: PricedContext, provider: Provider | undefined): MaximumInput | undefined {
+  if (provider === undefined) return undefined;
+  const model = redirected(request.model, provider) ?? '';
+  const price = priceFor(snapshot.prices, snapshot.settings.billingModelSource, request.model ?? '', model);
+  if (price === undefined) return undefined;
+  return { price, multiplier: provider.costMultiplier, inputTokens: mostInputTokens(request), context1m: provider.context1m !== 'disabled' };
+}
+
+/** Puts the cap where the dialect has its field. */
+export function withOutputCap(body: JsonObject, dialect: Dialect, cap: number): JsonObject {
+  switch (dialect) {
+    case 'anthropic':
+      return { ...body, max_tokens: cap };
+    case 'openai-chat':
+      return 'max_tokens' in body ? { ...body, max_tokens: cap } : { ...body, max_completion_tokens: cap };
+    case 'openai-responses':
+      return { ...body, max_output_tokens: cap };
+    case 'gemini': {
+      const wrapped = body['request'];
+      if (isRecord(wrapped)) return { ...body, request: withOutputCap(wrapped, dialect, cap) };
+      const config = body['generationConfig'];
+      return { ...body, generationConfig: { ...(isRecord(config) ? config : {}), maxOutputTokens: cap } };
+    }
+  }
+}
+
+const outputFields = ['max_tokens', 'max_completion_tokens', 'max_output_tokens'] as const;
+
+/** The request's own bound on its answer, in any dialect. Tokens. */
+export function maxOutputOf(body: JsonObject | undefined): number | undefined {
+  for (const field of outputFields) {
+    const value = body?.[field];
+    if (typeof value === 'number' && value > 0) return value;
+  }
+  const wrapped = body?.['request'];
+  const config = body?.['generationConfig'] ?? (isRecord(wrapped) ? wrapped['generationConfig'] : undefined);
+  const value = isRecord(config) ? config['maxOutputTokens'] : undefined;
+  return typeof value === 'number' && value > 0 ? value : undefined;
+}
+
+/**
+ * A bound from above, not a guess: no tokenizer in use makes more than one token of two ASCII bytes of running text or of
+ * one byte of any other script; a picture counts as what the dearest vendor takes, not as its base64 text.
+ */
+export function mostInputTokens(request: ProxyRequest): number {
+  if (request.body === undefined) return Math.ceil(request.bytes.length / 2);
+  return Math.ceil(tokensIn(request.body)) + 64;
+}
+
+function tokensIn(value: unknown): number {
+  if (typeof value === 'string') return tokensInText(value);
+  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + tokensIn(item) + 1, 0);
+  if (!isRecord(value)) return 2;
+  let sum = 0;
+  for (const [name, item] of Object.entries(value)) sum += name.length / 2 + 2 + (isPictureData(name, item) ? imageTokens : tokensIn(item));
+  return sum;
+}
+
+function tokensInText(text: string): number {
+  if (text.startsWith('data:image/')) return imageTokens;
+  const bytes = Buffer.byteLength(text);
+  // Beyond ASCII a character has more bytes than units; those bytes are counted whole.
+  const beyond = bytes - text.length;
+  return text.length / 2 + beyond;
+}
+
+function isPictureData(name: string, value: unknown): boolean {
+  return name === 'data' && typeof value === 'string' && value.length > 1024 && /^[A-Za-z0-9+/=\s]{64}/.test(value.slice(0, 64)) && /^(iVBOR|\/9j\/|R0lGOD|UklGR)/.test(value);
+}

@@ -1,0 +1,15 @@
+import type { Dialect } from '../../src/index.ts';
+import type { PageContext } from '../golden-page.ts';
+
+/** A conversation that is odd in one way, for one pair. */
+export interface Oddity {
+  client: Dialect;
+  upstream: Dialect;
+  name: string;
+  context?: Partial<PageContext>;
+  request?: unknown;
+  answer?: unknown;
+  frames?: string;
+}
+
+export const oddities: readonly Oddity[] = [];
