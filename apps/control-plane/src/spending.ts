@@ -10,7 +10,7 @@ export type Subject =
   | { readonly kind: 'key'; readonly id: number; readonly key: string };
 
 /** Rows that count towards spending and statistics: warm-up requests that the hub answered itself do not. */
-export const counted = `deleted_at IS NULL AND blocked_by IS DISTINCT FROM 'warmup'`;
+export const counted = `deleted_at IS NULL`;
 
 const totalLookBackMs = 365 * 24 * 3_600_000;
 

@@ -2,9 +2,9 @@ import type { Provider } from '@hub/contract';
 import type { Dialect } from '@hub/protocol';
 import { affordableOutput, maximumCost, type MaximumInput, priceFor } from '@hub/pricing';
 import type { Admitted } from './guards/guard.ts';
+import { redirected } from './model-redirect.ts';
 import { isRecord, type JsonObject } from './request/json.ts';
 import type { ProxyRequest } from './request/proxy-request.ts';
-import { redirected } from './upstream/prepare.ts';
 
 /** Hard budgets: the most that a request can cost is reserved before it is sent. */
 export interface Budget {

@@ -1,21 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type Client,
-  channelOptions,
-  clientCredentials,
-  createRpcClient,
-  LimitsService,
-  parsePlaneTokens,
-  planeMetadata,
-  type Provider,
-  type Snapshot,
-  type TlsFiles,
-  UsageService,
-  wire,
-} from '@hub/contract';
+import type { Provider, Snapshot } from '@hub/contract';
 import { type Clock, createSealer, type Logger, recordId } from '@hub/service';
 import { type AdmissionTools, createAffinity } from './admission.ts';
 import type { AttemptTools } from './attempt.ts';
@@ -24,8 +10,8 @@ import { type ConfigClient, startConfigClient } from './config/config-client.ts'
 import { openSnapshotFile } from './config/snapshot-file.ts';
 import type { Env } from './env.ts';
 import type { Exchange } from './exchange.ts';
-import { guards } from './guards/index.ts';
 import type { Admitted, Guard, LocalAnswer } from './guards/guard.ts';
+import { guards } from './guards/index.ts';
 import { type Ledger, openLedger } from './ledger/ledger.ts';
 import { type Shipper, startShipper } from './ledger/shipper.ts';
 import { claimSlot } from './ledger/slots.ts';
@@ -33,11 +19,12 @@ import { createLockout, type Lockout } from './lockout.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { Outcome } from './outcome.ts';
 import type { ProviderState } from './plan.ts';
+import { openPlaneLink, type PlaneLink } from './plane-link.ts';
 import { sessionIdOf } from './request/session-id.ts';
+import { openSharedState, type SharedState } from './shared-state.ts';
 import { createTokenCounter, type TokenCounter } from './tokens/token-counter.ts';
-import { openSharedState } from './shared-state.ts';
 import { createCredentials } from './upstream/credentials.ts';
-import { createTransport } from './upstream/transport.ts';
+import { createTransport, type Transport } from './upstream/transport.ts';
 
 /** The composition root: makes every part of the data plane and is the only file that knows them all. */
 export interface Gateway {
@@ -76,50 +63,25 @@ export interface GatewayOptions {
 
 /** @throws if the data folder cannot be used or the plane token is missing */
 export async function createGateway({ env, log, clock, inFlight }: GatewayOptions): Promise<Gateway> {
-  const tokens = parsePlaneTokens(env.planeToken);
-  if (tokens.length === 0) throw new Error('PLANE_TOKEN is not set: it must be the same on both planes');
+  const link = await openPlaneLink(env);
   makeDataDir(env.dataDir);
   const slot = claimSlot(join(env.dataDir, 'ledger'), log);
   const nodeId = `${env.nodeName}/${slot.index}`;
-  const link = await openLink(env, tokens);
   const ledger = openLedger(slot.directory, log);
-  const file = openSnapshotFile(join(env.dataDir, 'snapshot.bin'), createSealer(env.masterKey || env.planeToken.padEnd(16)), log);
-  let config: ConfigClient | undefined;
-  const shared = await openSharedState({
-    env,
-    clock,
-    log,
-    nodeId,
-    limits: link.limits,
-    shipper: () => shipper,
-    nameOf: (id) => config?.snapshot?.providers.get(id)?.name ?? String(id),
-  });
-  config = await startConfigClient({
-    client: link.config,
-    nodeId,
-    softwareVersion,
-    file,
-    log,
-    now: () => clock.now(),
-    onSwap: (snapshot) => shared.follow(snapshot),
-  });
-  const client = config;
+  const parts = { rejected: (_count: number) => {}, nameOf: (id: number) => String(id) };
+  const shipper = startShipper({ client: link.usage, journal: ledger.journal, nodeId, clock, log, onRejected: (count) => parts.rejected(count) });
+  const shared = await openSharedState({ env, clock, log, nodeId, limits: link.limits, shipper, nameOf: (id) => parts.nameOf(id) });
+  const config = await openConfig(env, link, { nodeId, log, clock, shared });
+  parts.nameOf = (id) => config.snapshot?.providers.get(id)?.name ?? String(id);
   const metrics = createMetrics({
     inFlight,
     ledger: () => ledger.journal.stats,
-    controlPlaneConnected: () => client.connected,
-    configVersion: () => client.snapshot?.version ?? '',
-    configAge: () => (client.confirmedAt === 0 ? 0 : (clock.now() - client.confirmedAt) / 1000),
+    controlPlaneConnected: () => config.connected,
+    configVersion: () => config.snapshot?.version ?? '',
+    configAge: () => (config.confirmedAt === 0 ? 0 : (clock.now() - config.confirmedAt) / 1000),
     limiter: () => shared.limiter,
   });
-  const shipper = startShipper({
-    client: link.usage,
-    journal: ledger.journal,
-    nodeId,
-    clock,
-    log,
-    onRejected: (count) => metrics.rejectedRecords.inc(count),
-  });
+  parts.rejected = (count) => metrics.rejectedRecords.inc(count);
   const tokenCounter = createTokenCounter();
   const transport = createTransport({
     connectTimeoutMs: env.connectTimeoutMs,
@@ -135,22 +97,10 @@ export async function createGateway({ env, log, clock, inFlight }: GatewayOption
     shipper,
     guards,
     metrics,
-    lockout: createLockout(),
-    tokenCounter,
     nodeId,
-    attemptTools: {
-      transport,
-      credentials: createCredentials(transport, clock),
-      breakers: shared.breakers,
-      clock,
-      maxAttempts: env.maxAttempts,
-      breakerCountsNetworkErrors: env.breakerCountsNetworkErrors,
-    },
-    admissionTools: {
-      limiter: shared.limiter,
-      affinity: createAffinity(),
-      shortContextMessages: env.shortContextDetection ? env.shortContextThreshold : 0,
-    },
+    tokenCounter,
+    lockout: createLockout(),
+    ...requestTools(env, clock, transport, shared),
     stateOf: (provider) => shared.stateOf(provider),
     background(name, work) {
       work.catch((error: unknown) => log.error({ err: error, work: name }, 'background work failed'));
@@ -164,17 +114,52 @@ export async function createGateway({ env, log, clock, inFlight }: GatewayOption
     async close(deadlineMs) {
       await shipper.flush(deadlineMs);
       shipper.close();
-      await client.close();
+      await config.close();
       await shared.close();
       ledger.journal.close();
       slot.release();
-      link.config.close();
-      link.usage.close();
-      link.limits.close();
+      link.close();
       await tokenCounter.close();
       await transport.close();
     },
   };
+}
+
+/** What a request takes along on its way. */
+function requestTools(env: Env, clock: Clock, transport: Transport, { breakers, limiter }: SharedState): Pick<Gateway, 'attemptTools' | 'admissionTools'> {
+  return {
+    attemptTools: {
+      transport,
+      credentials: createCredentials(transport, clock),
+      breakers,
+      clock,
+      maxAttempts: env.maxAttempts,
+      breakerCountsNetworkErrors: env.breakerCountsNetworkErrors,
+    },
+    admissionTools: {
+      limiter,
+      affinity: createAffinity(),
+      shortContextMessages: env.shortContextDetection ? env.shortContextThreshold : 0,
+    },
+  };
+}
+
+function openConfig(
+  env: Env,
+  link: PlaneLink,
+  { nodeId, log, clock, shared }: { nodeId: string; log: Logger; clock: Clock; shared: SharedState },
+): Promise<ConfigClient> {
+  // A key of at least 16 characters is asked for; a short plane token is lengthened rather than refused here.
+  const sealer = createSealer(env.masterKey || env.planeToken.padEnd(16));
+  return startConfigClient({
+    client: link.config,
+    nodeId,
+    softwareVersion,
+    file: openSnapshotFile(join(env.dataDir, 'snapshot.bin'), sealer, log),
+    log,
+    now: () => clock.now(),
+    onSwap: (snapshot) => shared.follow(snapshot),
+  });
 }
 
 function makeDataDir(path: string): void {
@@ -183,27 +168,6 @@ function makeDataDir(path: string): void {
   } catch (error) {
     throw new Error(`the data folder ${path} cannot be made (HUB_DATA_DIR): ${error instanceof Error ? error.message : String(error)}`);
   }
-}
-
-interface Link {
-  readonly config: Client<typeof wire.ConfigService>;
-  readonly usage: Client<typeof UsageService>;
-  readonly limits: Client<typeof LimitsService>;
-}
-
-async function openLink(env: Env, tokens: readonly string[]): Promise<Link> {
-  const { target, tls } = await linkTarget(env);
-  const metadata = planeMetadata(tokens);
-  const options = { target, credentials: clientCredentials(tls), metadata: () => metadata, channel: channelOptions };
-  return { config: createRpcClient(wire.ConfigService, options), usage: createRpcClient(UsageService, options), limits: createRpcClient(LimitsService, options) };
-}
-
-async function linkTarget(env: Env): Promise<{ target: string; tls: TlsFiles | undefined }> {
-  const url = /^https?:\/\//.test(env.controlPlane) ? new URL(env.controlPlane) : undefined;
-  const target = url === undefined ? env.controlPlane : url.host;
-  if (url?.protocol !== 'https:' && env.planeTlsCa === '') return { target, tls: undefined };
-  const [ca, certificate, key] = await Promise.all([env.planeTlsCa, env.planeTlsCert, env.planeTlsKey].map((path) => (path === '' ? undefined : readFile(path))));
-  return { target, tls: { ...(ca && { ca }), ...(certificate && { certificate }), ...(key && { key }) } };
 }
 
 async function recordLocal(

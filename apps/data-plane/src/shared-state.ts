@@ -21,7 +21,7 @@ export interface SharedStateOptions {
   readonly log: Logger;
   readonly nodeId: string;
   readonly limits: Client<typeof LimitsService>;
-  readonly shipper: () => Shipper;
+  readonly shipper: Shipper;
   readonly nameOf: (providerId: number) => string;
 }
 
@@ -33,7 +33,7 @@ export async function openSharedState({ env, clock, log, nodeId, limits, shipper
   breakers.onTransition(({ own, to, providerId, record }) => {
     if (!own || to !== 'open') return;
     log.warn({ provider: providerId, failures: record.failures, until: record.openUntil }, 'circuit breaker opened');
-    shipper().event({
+    shipper.event({
       case: 'breakerOpened',
       value: {
         $typeName: 'hub.v1.BreakerOpened',

@@ -9,7 +9,7 @@ import type { LauncherEnv } from './env.ts';
 import { lockFolder } from './lock.ts';
 import { endOrphans, noteProcesses } from './orphans.ts';
 import { connectHost, controlPlanePlan, dataPlanePlan, demoUpstreamPlan, type Secrets } from './planes.ts';
-import { checkPorts } from './ports.ts';
+import { checkPorts, freePort } from './ports.ts';
 import { createManagementClient } from './setup/management-client.ts';
 import type { DemoUpstream } from './setup/demo.ts';
 import { setUp } from './setup/setup.ts';
@@ -29,62 +29,82 @@ export interface Hub {
   killAll(): void;
 }
 
-/** @param onGivenUp one of the processes can't be kept alive */
+/** @param onGivenUp something that the hub needs can't be kept alive */
 export function createHub(env: LauncherEnv, terminal: Terminal, onGivenUp: (reason: string) => void): Hub {
   const stopWithinMs = env.drainTimeoutMs + graceMs;
   // Three processes one after the other, then the database.
   const lifecycle = createLifecycle({ log: silentLogger, deadlineMs: 4 * stopWithinMs });
   const processes: SupervisedProcess[] = [];
-  let folder: DataFolder | undefined;
 
-  /** Started in order, ended in the reverse order. */
-  const startProcess = (plan: ProcessPlan): Promise<Ports> => {
-    if (lifecycle.stopping) throw new StartError('stopped while starting', true);
-    const onPid = () => {
-      const running = processes.flatMap(({ pid, script }) => (pid === undefined ? [] : { pid, script }));
-      if (folder !== undefined) noteProcesses(folder, running);
+  const processStarter = (folder: DataFolder): StartProcess => {
+    const onPid = () => noteProcesses(folder, processes.flatMap(({ pid, script }) => (pid === undefined ? [] : { pid, script })));
+    return async (plan) => {
+      if (lifecycle.stopping) throw new StartError('stopped while starting', true);
+      const process = new SupervisedProcess(plan, { terminal, clock: systemClock, stopWithinMs, onPid, onGivenUp });
+      processes.push(process);
+      // What was started last ends first.
+      lifecycle.onClose(plan.title, () => process.stop());
+      terminal.note(`starting ${plan.title}`);
+      return process.start();
     };
-    const process = new SupervisedProcess(plan, { terminal, clock: systemClock, stopWithinMs, onPid, onGivenUp });
-    processes.push(process);
-    lifecycle.onClose(plan.title, () => process.stop());
-    terminal.note(`starting ${plan.title}`);
-    return process.start();
   };
 
   return {
     lifecycle,
     async start() {
-      folder = openDataFolder(dataPath(env.dataDir));
+      const folder = openDataFolder(dataPath(env.dataDir));
       lifecycle.onClose('lock', await lockFolder(folder.path));
       await endOrphans(folder, terminal);
       await checkPorts(env);
-      const secrets = findSecrets(env, folder);
-      const databaseUrl = env.databaseUrl || (await startDatabase(folder, terminal, lifecycle));
-      const demo = env.demo ? await startDemo(env, folder, startProcess) : undefined;
-      const controlPlane = await startProcess(controlPlanePlan(env, folder, secrets, databaseUrl));
-      const controlPlaneUrl = `http://${connectHost(env.bind)}:${controlPlane['http']}`;
-      const client = createManagementClient(controlPlaneUrl, secrets.adminToken);
-      const settingUp = setUp({ client, env, folder, terminal, demo }).catch((error: unknown) => {
-        terminal.note(`the first setup could not be finished and will be tried again at the next start: ${messageOf(error)}`);
-        return undefined;
-      });
-      const dataPlane = await startProcess(dataPlanePlan(env, folder, secrets, controlPlane));
-      const dataPlaneUrl = `http://${connectHost(env.bind)}:${dataPlane['http']}`;
-      const demoKey = await settingUp;
-      if (demoKey !== undefined) await untilInForce(dataPlaneUrl, demoKey);
+      const databaseUrl = env.databaseUrl || (await startDatabase(folder, terminal, lifecycle, onGivenUp));
+      const ready = await startProcesses({ env, folder, terminal, databaseUrl, startProcess: processStarter(folder) });
       if (lifecycle.stopping) return;
-      const ready: Ready = {
-        dataPlaneUrl,
-        controlPlaneUrl,
-        ...(env.adminToken === '' ? { adminToken: secrets.adminToken } : {}),
-        ...(demoKey === undefined ? {} : { demoKey }),
-      };
       terminal.print(readyBlock(ready, folder.path));
       terminal.print(readyLine(ready));
     },
     killAll() {
       for (const process of processes) process.kill();
     },
+  };
+}
+
+/** Resolves with the process's ports once it serves. */
+type StartProcess = (plan: ProcessPlan) => Promise<Ports>;
+
+interface StartOptions {
+  readonly env: LauncherEnv;
+  readonly folder: DataFolder;
+  readonly terminal: Terminal;
+  readonly databaseUrl: string;
+  readonly startProcess: StartProcess;
+}
+
+/**
+ * Starts everything that is a process, at once: the data plane waits for the control plane by itself, or serves what it
+ * knew last. What a first start makes is made as soon as the control plane can make it.
+ */
+async function startProcesses({ env, folder, terminal, databaseUrl, startProcess }: StartOptions): Promise<Ready> {
+  const secrets = findSecrets(env, folder);
+  const grpcPort = env.controlPlaneGrpcPort || (await freePort(env.bind));
+  const url = ({ http }: Ports) => `http://${connectHost(env.bind)}:${http}`;
+
+  const demo = env.demo ? startDemo(env, folder, startProcess) : undefined;
+  const controlPlane = startProcess(controlPlanePlan({ env, folder, secrets, grpcPort }, databaseUrl)).then(url);
+  const dataPlane = startProcess(dataPlanePlan({ env, folder, secrets, grpcPort })).then(url);
+  const settingUp = Promise.all([controlPlane, demo]).then(([managementUrl, upstream]) => {
+    const client = createManagementClient(managementUrl, secrets.adminToken);
+    return setUp({ client, env, folder, terminal, demo: upstream }).catch((error: unknown) => {
+      terminal.note(`the first setup could not be finished and will be tried again at the next start: ${messageOf(error)}`);
+      return undefined;
+    });
+  });
+  const [controlPlaneUrl, dataPlaneUrl, demoKey] = await Promise.all([controlPlane, dataPlane, settingUp]);
+  if (demoKey !== undefined) await untilInForce(dataPlaneUrl, demoKey);
+  return {
+    dataPlaneUrl,
+    controlPlaneUrl,
+    ...(env.adminToken === '' ? { adminToken: secrets.adminToken } : {}),
+    ...(demoKey === undefined ? {} : { demoKey }),
   };
 }
 
@@ -103,7 +123,12 @@ function findSecrets(env: LauncherEnv, folder: DataFolder): Secrets {
 }
 
 /** @returns its URL */
-async function startDatabase(folder: DataFolder, terminal: Terminal, lifecycle: Lifecycle): Promise<string> {
+async function startDatabase(
+  folder: DataFolder,
+  terminal: Terminal,
+  lifecycle: Lifecycle,
+  onGivenUp: (reason: string) => void,
+): Promise<string> {
   terminal.note('starting the embedded database');
   const quiet = () => undefined;
   const log = { debug: quiet, info: quiet, warn: terminal.note, error: terminal.note };
@@ -111,13 +136,16 @@ async function startDatabase(folder: DataFolder, terminal: Terminal, lifecycle: 
     throw new StartError(messageOf(error));
   });
   lifecycle.onClose('database', () => database.stop());
+  void database.ended.then((why) => {
+    if (why !== null && !lifecycle.stopping) onGivenUp(`the embedded database ended: ${why}`);
+  });
   return database.url;
 }
 
 const demoFile = 'demo-upstream.json';
 
 /** Keeps its key and, if it is still free, its port. */
-async function startDemo(env: LauncherEnv, folder: DataFolder, startProcess: (plan: ProcessPlan) => Promise<Ports>): Promise<DemoUpstream> {
+async function startDemo(env: LauncherEnv, folder: DataFolder, startProcess: StartProcess): Promise<DemoUpstream> {
   const key = `demo-${folder.secret('demo-upstream-key')}`;
   const { port = 0 } = (folder.read(demoFile) ?? {}) as { port?: number };
   const { http } = await startProcess(demoUpstreamPlan(env, key, port));
@@ -127,8 +155,8 @@ async function startDemo(env: LauncherEnv, folder: DataFolder, startProcess: (pl
 
 /** Until the data plane has heard of the key, so that what is printed works when it is pasted. */
 async function untilInForce(dataPlaneUrl: string, key: string): Promise<void> {
-  const deadline = Date.now() + keyInForceWithinMs;
-  while (Date.now() < deadline) {
+  const deadline = systemClock.now() + keyInForceWithinMs;
+  while (systemClock.now() < deadline) {
     const answer = await fetch(`${dataPlaneUrl}/v1/models`, { headers: { authorization: `Bearer ${key}` } }).catch(() => undefined);
     await answer?.body?.cancel();
     if (answer?.status === 200) return;

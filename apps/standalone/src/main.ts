@@ -34,7 +34,7 @@ function main(): void {
   };
 
   const hub = createHub(env, terminal, (reason) => {
-    if (stoppedAt === undefined) fail(`${reason}; its messages are above`);
+    if (stoppedAt === undefined) fail(reason);
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop('stopping'));
   hub.start().catch((error: unknown) => {

@@ -127,7 +127,7 @@ export class SupervisedProcess {
     if (!quick) this.#pauses.reset();
     this.#quickDeaths = quick ? this.#quickDeaths + 1 : 1;
     if (this.#quickDeaths >= quickDeathsAllowed) {
-      onGivenUp(`${title} ended ${quickDeathsAllowed} times in a row within seconds (the last time: ${how})`);
+      onGivenUp(`${title} ended ${quickDeathsAllowed} times in a row within seconds (the last time: ${how}); its messages are above`);
       return;
     }
     const pauseMs = this.#pauses.next();

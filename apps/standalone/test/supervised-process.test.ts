@@ -76,6 +76,6 @@ it('starts it again when it dies, on the same ports', async () => {
 it('gives up after five quick deaths', async () => {
   const { process, givenUp, terminal } = rig(`process.send({ type: 'ready', plane: 'fake', ports: {} }, () => process.exit(1));`);
   await process.start();
-  expect(await givenUp).toBe('the fake plane ended 5 times in a row within seconds (the last time: exit code 1)');
+  expect(await givenUp).toBe('the fake plane ended 5 times in a row within seconds (the last time: exit code 1); its messages are above');
   expect(terminal.notes).toHaveLength(4);
 });

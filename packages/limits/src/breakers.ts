@@ -14,6 +14,7 @@ import {
 import type { BreakerPhase, BreakerRecord, BreakerRules, TrialVerdict } from './breaker-machine.ts';
 import { RedisBreakerStore, unknownBreaker } from './breaker-store.ts';
 import type { BreakerStore, Versioned } from './breaker-store.ts';
+import { within } from './deadline.ts';
 import type { RedisClient } from './scripts.ts';
 
 /** Leave to send one request. Ends once, by the first of its three methods; none of them waits or throws. */
@@ -212,17 +213,11 @@ class MirroredBreakers implements Breakers {
   async #ask<T>(question: (store: BreakerStore) => Promise<T>): Promise<T | undefined> {
     const { redisIsThere, redisTimeoutMs = 80, log } = this.#options;
     if (this.#store === undefined || redisIsThere?.() === false) return undefined;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => setImmediate(resolve, undefined), redisTimeoutMs);
-    });
     try {
-      return await Promise.race([question(this.#store), late]);
+      return await within(redisTimeoutMs, question(this.#store));
     } catch (error) {
       log.debug({ err: error }, 'a breaker goes on without Redis');
       return undefined;
-    } finally {
-      clearTimeout(timer);
     }
   }
 

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from '@hub/service';
+import { within } from './deadline.ts';
 import type { Journal } from './journal.ts';
 import type { LiveHolds } from './live-holds.ts';
 import type { Mirror } from './mirror.ts';
@@ -153,7 +154,7 @@ export class Rebuilder {
       ],
       recentSinceMs: recentSince,
     };
-    const { answers, recent } = await withDeadline(warmTimeoutMs, (signal) => warm(request, signal));
+    const { answers, recent } = await within(warmTimeoutMs, warm(request, AbortSignal.timeout(warmTimeoutMs)));
     const [total, month, week, day, fiveHour] = answers;
     if (!total || !month || !week || !day || !fiveHour) throw new Error('the answer lacks a window');
     return {
@@ -181,22 +182,5 @@ export class Rebuilder {
     }
     for (const row of rows) records.set(row.recordId, row);
     return [...records.values()].filter(({ startedAt }) => startedAt >= (subject.totalSince ?? 0));
-  }
-}
-
-async function withDeadline<T>(milliseconds: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const error = new Error(`no answer within ${milliseconds} ms`);
-      controller.abort(error);
-      reject(error);
-    }, milliseconds);
-  });
-  try {
-    return await Promise.race([work(controller.signal), late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

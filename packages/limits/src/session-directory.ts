@@ -1,4 +1,5 @@
 import type { Clock, Logger } from '@hub/service';
+import { within } from './deadline.ts';
 import { KEY_PREFIX, keyOf, RedisStore } from './redis-store.ts';
 import type { RedisClient } from './scripts.ts';
 import { providerSlot, sessionMember, userSlot } from './subject.ts';
@@ -45,6 +46,8 @@ export interface SessionDirectoryOptions {
 
 const INDEX_KEY = `${KEY_PREFIX}active-sessions`;
 const MOST_LOCAL = 20_000;
+/** Nobody but an admin waits for these. */
+const REDIS_TIMEOUT_MS = 1000;
 
 export function createSessionDirectory(options: SessionDirectoryOptions): SessionDirectory {
   return new Directory(options);
@@ -188,12 +191,12 @@ class Directory implements SessionDirectory {
       .exec();
   }
 
-  /** Undefined = no Redis, or it failed. */
+  /** Undefined = no Redis, or it failed, or did not answer in time. */
   async #tried<T>(complaint: string, work: (redis: RedisClient) => Promise<T>): Promise<T | undefined> {
     // Nothing is queued for a connection that is not there, so this does not wait for one.
     if (this.#redis === undefined || this.#redis.status !== 'ready') return undefined;
     try {
-      return await work(this.#redis);
+      return await within(REDIS_TIMEOUT_MS, work(this.#redis));
     } catch (error) {
       this.#log.debug({ err: error }, complaint);
       return undefined;

@@ -116,7 +116,7 @@ END
 $$;
 
 -- With the owner's rights, so that a role that may only write the configuration tables is seen too.
-CREATE FUNCTION hub_config_log() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION hub_config_log() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   IF TG_OP = 'TRUNCATE' THEN
     INSERT INTO hub_config_change (entity) VALUES (TG_ARGV[0]);

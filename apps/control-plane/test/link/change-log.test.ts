@@ -97,7 +97,7 @@ describe('trimming', () => {
 });
 
 describe('100,000 keys', () => {
-  it('load, and one change among them is on a node at once', async () => {
+  it('load, and one change among them is on a node at once', { timeout: 180_000 }, async () => {
     const { userId } = await addUserWithKey(fixture);
     // The triggers are not what is measured.
     await fixture.database.query('ALTER TABLE keys DISABLE TRIGGER USER');

@@ -1,6 +1,7 @@
 import type { CacheTtl, Provider } from '@hub/contract';
 import type { Caller } from '../authenticate.ts';
 import { maxOutputOf, withOutputCap } from '../budget.ts';
+import { redirected } from '../model-redirect.ts';
 import { isRecord, type JsonObject } from '../request/json.ts';
 import type { ProxyRequest } from '../request/proxy-request.ts';
 import {
@@ -66,11 +67,6 @@ export function prepareRequest(
     context1m,
     specialSettings,
   };
-}
-
-/** The exact name in the provider's map, or the name itself. */
-export function redirected(model: string | undefined, provider: Provider): string | undefined {
-  return model === undefined ? undefined : (provider.modelRedirects.get(model) ?? model);
 }
 
 function usesContext1m(request: ProxyRequest, provider: Provider, model: string | undefined): boolean {

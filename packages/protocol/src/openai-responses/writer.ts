@@ -241,11 +241,18 @@ class ResponsesWriter implements StreamEncoder {
 
   #image(event: Extract<ChatEvent, { type: 'image' }>): void {
     const id = this.#context.id('ig_');
+    const item = imageItem(id, event.data);
     this.#index += 1;
-    // Not repeated at the end: one image is as large as all the text that may be kept.
-    this.#added({ type: 'image_generation_call', id, status: 'in_progress', result: null });
+    this.#openBytes = event.data.length;
+    this.#added({ ...item, status: 'in_progress', result: null });
+    this.#makeRoom(this.#openBytes);
+    if (this.#heldBytes + this.#openBytes <= maxHeldBytes) {
+      this.#heldBytes += this.#openBytes;
+      this.#done(item);
+      return;
+    }
     this.#context.drops.add('answer-long', 'output');
-    this.#event('response.output_item.done', { output_index: this.#index, item: imageItem(id, event.data) });
+    this.#event('response.output_item.done', { output_index: this.#index, item });
   }
 
   #finish(event: Extract<ChatEvent, { type: 'finish' }>): void {

@@ -206,6 +206,6 @@ export const anthropicCases: DialectCases = {
       ],
       'tool_use',
     ),
-    frames: namedFrames([start, ...text(0, ...unicodeText.split(' ').map((word) => `${word} `)), ...tool(1, 'toolu_01', '{"city": "São Pau', 'lo 🌧 \\u2028"}'), ...ended('tool_use')]),
+    frames: namedFrames([start, ...text(0, ...unicodeText.split(/(?<= )/)), ...tool(1, 'toolu_01', '{"city": "São Pau', 'lo 🌧 \\u2028"}'), ...ended('tool_use')]),
   },
 };

@@ -1,5 +1,8 @@
 import type { Dialect } from '../../src/index.ts';
 import type { PageContext } from '../golden-page.ts';
+import { clientOddities } from './client-oddities.ts';
+import { reasoningOddities } from './reasoning-oddities.ts';
+import { upstreamOddities } from './upstream-oddities.ts';
 
 /** A conversation that is odd in one way, for one pair. */
 export interface Oddity {
@@ -12,4 +15,4 @@ export interface Oddity {
   frames?: string;
 }
 
-export const oddities: readonly Oddity[] = [];
+export const oddities: readonly Oddity[] = [...clientOddities, ...reasoningOddities, ...upstreamOddities];

@@ -142,6 +142,6 @@ export const openAiChatCases: DialectCases = {
   unicode: {
     request: asked(unicodeText, { tools: [weatherTool] }),
     answer: completion({ content: unicodeText, tool_calls: [call('call_01', 'São Paulo 🌧 \u2028')] }, 'tool_calls'),
-    frames: streamed([...texts(...unicodeText.split(' ').map((word) => `${word} `)), ...callDeltas(0, 'call_01', '{"city":"São Pau', 'lo 🌧 \\u2028"}')], 'tool_calls'),
+    frames: streamed([...texts(...unicodeText.split(/(?<= )/)), ...callDeltas(0, 'call_01', '{"city":"São Pau', 'lo 🌧 \\u2028"}')], 'tool_calls'),
   },
 };
