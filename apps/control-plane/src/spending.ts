@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import type { Window } from './calendar.ts';
+import type { Window } from './windows.ts';
 
 /**
  * Whose spending. Rows that v0.3.42 wrote know a key only by its text; ours know its id.
@@ -10,7 +10,7 @@ export type Subject =
   | { readonly kind: 'key'; readonly id: number; readonly key: string };
 
 /** Rows that count towards spending and statistics: warm-up requests that the hub answered itself do not. */
-export const counted = `deleted_at IS NULL`;
+export const counted = `deleted_at IS NULL AND blocked_by IS DISTINCT FROM 'warmup'`;
 
 const totalLookBackMs = 365 * 24 * 3_600_000;
 

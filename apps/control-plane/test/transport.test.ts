@@ -99,9 +99,14 @@ describe('credentials', () => {
   });
 
   it('a key that v0.3.42 has just written works before its hash is there', async () => {
-    const { id } = await api.createUser({ name: 'shared database' });
-    await api.database.query("INSERT INTO keys (user_id, key, name, can_login_web_ui) VALUES ($1, 'sk-written-by-the-old-one', 'old', true)", [id]);
-    expect(await api.data('users/getUsers', {}, { token: 'sk-written-by-the-old-one' })).toMatchObject([{ id }]);
+    const shared = await startApi({ secretsAtRest: 'plain' });
+    try {
+      const { id } = await shared.createUser({ name: 'shared database' });
+      await shared.database.query("INSERT INTO keys (user_id, key, name, can_login_web_ui) VALUES ($1, 'sk-written-by-the-old-one', 'old', true)", [id]);
+      expect(await shared.data('users/getUsers', {}, { token: 'sk-written-by-the-old-one' })).toMatchObject([{ id }]);
+    } finally {
+      await shared.close();
+    }
   });
 
   it('nobody is admin by token if there is none', async () => {

@@ -4,9 +4,9 @@
 -- ARGV  1 absent | overwrite  2 provider  3 ttl ms
 -- Returns the provider that it is bound to now
 if ARGV[1] == 'absent' then
-  redis.call('HSETNX', KEYS[1], 'provider', ARGV[2])
+  call('HSETNX', KEYS[1], 'provider', ARGV[2])
 else
-  redis.call('HSET', KEYS[1], 'provider', ARGV[2])
+  call('HSET', KEYS[1], 'provider', ARGV[2])
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return redis.call('HGET', KEYS[1], 'provider')
+call('PEXPIRE', KEYS[1], ARGV[3])
+return call('HGET', KEYS[1], 'provider')

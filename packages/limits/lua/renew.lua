@@ -8,14 +8,14 @@ local holds, sessions, live = KEYS[1], KEYS[2], KEYS[3]
 local now, leaseUntil = tonumber(ARGV[1]), tonumber(ARGV[2])
 local again = 0
 for at = 3, #ARGV do
-  if redis.call('ZSCORE', holds, ARGV[at]) then
-    redis.call('ZADD', holds, leaseUntil, ARGV[at])
+  if call('ZSCORE', holds, ARGV[at]) then
+    call('ZADD', holds, leaseUntil, ARGV[at])
     local session = split(ARGV[at])[4]
-    if session then redis.call('ZADD', sessions, 'GT', leaseUntil, session) end
+    if session then call('ZADD', sessions, 'GT', leaseUntil, session) end
   else
     takeHold(holds, sessions, live, ARGV[at], now, leaseUntil)
     again = again + 1
   end
 end
-for index = 1, 3 do redis.call('PEXPIRE', KEYS[index], KEEP_IN_FLIGHT_MS) end
+for index = 1, 3 do call('PEXPIRE', KEYS[index], KEEP_IN_FLIGHT_MS) end
 return again

@@ -6,7 +6,7 @@
 --       9 session ('' = none)  10 alternative ('' = none)  11 session ttl ms (0 = no number, no binding)  12 estimate  13 minimum  14 rpm limit
 --       then 10 per subject: tag, signature, hard 0|1, dayStart, and limits (0 = off): concurrent, total, 5h, day,
 --       week, month. The key comes before its user.
--- Returns {'taken', granted, sequence, bound provider, alternative 0|1, then 7 per subject as `report`}
+-- Returns {'taken', granted, sequence, bound provider, alternative 0|1, then per subject as `report`}
 --         {'refused', subject from 0, dimension, current}
 --         {'cold', subjects from 0 …}
 local holds, sessions, live, rpm = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -35,7 +35,7 @@ if #cold > 0 then return { 'cold', unpack(cold) } end
 expire(holds, sessions, live, now)
 
 local alternative = 0
-if session ~= '' and ARGV[10] ~= '' and redis.call('HEXISTS', live, 's:' .. session) == 1 then
+if session ~= '' and ARGV[10] ~= '' and call('HEXISTS', live, 's:' .. session) == 1 then
   alternative, session, sessionKey = 1, ARGV[10], KEYS[6]
 end
 
@@ -55,24 +55,25 @@ end
 
 local reserves = false
 for _, subject in ipairs(subjects) do
-  subject.held = number(redis.call('HGET', live, 'h:' .. subject.tag))
-  reserves = reserves or subject.hard
+  if subject.hard then
+    subject.held = number(call('HGET', live, 'h:' .. subject.tag))
+    reserves = true
+  end
 end
 local dimensions = { 'total', 'concurrent', 'rpm', 'fiveHour', 'daily', 'weekly', 'monthly' }
 local amounts = { total = { 'total', 1 }, fiveHour = { 'five', 2 }, daily = { 'day', 3 }, weekly = { 'week', 4 }, monthly = { 'month', 5 } }
-local active = session ~= '' and number(redis.call('ZSCORE', sessions, session)) > now
 for _, dimension in ipairs(dimensions) do
   if dimension == 'rpm' then
     if rpmLimit > 0 then
-      redis.call('ZREMRANGEBYSCORE', rpm, '-inf', now - 60000)
-      local count = redis.call('ZCARD', rpm)
+      call('ZREMRANGEBYSCORE', rpm, '-inf', now - 60000)
+      local count = call('ZCARD', rpm)
       if count >= rpmLimit then return { 'refused', #subjects - 1, 'rpm', text(count) } end
     end
   else
     for index, subject in ipairs(subjects) do
       local current
       if dimension == 'concurrent' then
-        if subject.concurrent > 0 and session ~= '' and not active then
+        if subject.concurrent > 0 and session ~= '' and number(call('ZSCORE', sessions, session)) <= now then
           local count = activeSessions(sessions, live, subject.tag, now)
           if count >= subject.concurrent then current = count end
         end
@@ -90,21 +91,17 @@ local hold = record .. ' ' .. tags .. ' ' .. text(granted)
 if session ~= '' then hold = hold .. ' ' .. session end
 takeHold(holds, sessions, live, hold, now, leaseUntil)
 if rpmLimit > 0 then
-  redis.call('ZADD', rpm, now, record)
-  redis.call('PEXPIRE', rpm, 120000)
+  call('ZADD', rpm, now, record)
+  call('PEXPIRE', rpm, 120000)
 end
 
 local sequence, bound = 0, '0'
 if session ~= '' and ARGV[11] ~= '0' then
-  sequence = redis.call('HINCRBY', sessionKey, 'sequence', 1)
-  bound = redis.call('HGET', sessionKey, 'provider') or '0'
-  redis.call('PEXPIRE', sessionKey, ARGV[11])
+  sequence = call('HINCRBY', sessionKey, 'sequence', 1)
+  bound = call('HGET', sessionKey, 'provider') or '0'
+  call('PEXPIRE', sessionKey, ARGV[11])
 end
 
 local answer = { 'taken', text(granted), sequence, bound, alternative }
-for _, subject in ipairs(subjects) do
-  local spent = subject.spent or { total = 0, five = 0, day = 0, week = 0, month = 0 }
-  local held = number(redis.call('HGET', live, 'h:' .. subject.tag))
-  report(answer, spent, held, activeSessions(sessions, live, subject.tag, now))
-end
+for _, subject in ipairs(subjects) do report(answer, subject.spent) end
 return answer

@@ -6,7 +6,7 @@
 --       16 n  then n × (5h bucket, nanos);  m  then m × (day bucket, nanos);  k  then k × (record, nanos, started)
 -- Returns 'seeded' or 'lost' (not our claim any more)
 local spend, pending, settled = KEYS[1], KEYS[2], KEYS[3]
-if redis.call('HGET', spend, 'claim') ~= ARGV[1] then return 'lost' end
+if call('HGET', spend, 'claim') ~= ARGV[1] then return 'lost' end
 
 local mode, recentSince = ARGV[3], tonumber(ARGV[5])
 local week = { tonumber(ARGV[7]), tonumber(ARGV[8]) }
@@ -40,7 +40,7 @@ end
 
 local provisional = tonumber(ARGV[4]) > 0
 local isPending = {}
-local entries = redis.call('HGETALL', pending)
+local entries = call('HGETALL', pending)
 for index = 1, #entries, 2 do
   local parts = split(entries[index + 1])
   -- Settled long before the database was read: it is in the sums.
@@ -49,37 +49,37 @@ for index = 1, #entries, 2 do
     add(tonumber(parts[1]), tonumber(parts[2]))
   end
 end
-local time = redis.call('TIME')
+local time = call('TIME')
 local server = text(time[1] * 1000 + math.floor(time[2] / 1000))
 for index = at + 1, at + 3 * tonumber(ARGV[at]), 3 do
   if not isPending[ARGV[index]] then
-    redis.call('ZADD', settled, 'NX', server, ARGV[index])
-    redis.call('PEXPIRE', settled, 3600000)
+    call('ZADD', settled, 'NX', server, ARGV[index])
+    call('PEXPIRE', settled, 3600000)
     add(tonumber(ARGV[index + 1]), tonumber(ARGV[index + 2]))
   end
 end
 
-redis.call('DEL', spend)
-redis.call('HSET', spend, 'sig', ARGV[2], 'mode', mode, 'recentSince', ARGV[5], 'total', text(total),
+call('DEL', spend)
+call('HSET', spend, 'sig', ARGV[2], 'mode', mode, 'recentSince', ARGV[5], 'total', text(total),
   'weekAt', ARGV[7], 'week', text(week[2]), 'monthAt', ARGV[9], 'month', text(month[2]))
-if provisional then redis.call('HSET', spend, 'until', ARGV[4]) else redis.call('DEL', pending) end
+if provisional then call('HSET', spend, 'until', ARGV[4]) else call('DEL', pending) end
 local function writeBuckets(prefix, buckets)
   local sum, low = 0, nil
   for bucket, nanos in pairs(buckets) do
     if type(bucket) == 'number' then
-      redis.call('HSET', spend, prefix .. ':' .. text(bucket), text(nanos))
+      call('HSET', spend, prefix .. ':' .. text(bucket), text(nanos))
       sum = sum + nanos
       if not low or bucket < low then low = bucket end
     end
   end
-  redis.call('HSET', spend, prefix .. 'sum', text(sum))
-  if low then redis.call('HSET', spend, prefix .. 'lo', text(low)) end
+  call('HSET', spend, prefix .. 'sum', text(sum))
+  if low then call('HSET', spend, prefix .. 'lo', text(low)) end
 end
 writeBuckets('5', five)
 if mode == 'r' then
   writeBuckets('d', rolling)
 else
-  redis.call('HSET', spend, 'dayAt', ARGV[11], 'day', text(day[2]))
+  call('HSET', spend, 'dayAt', ARGV[11], 'day', text(day[2]))
 end
-redis.call('PEXPIRE', spend, KEEP_SPEND_MS)
+call('PEXPIRE', spend, KEEP_SPEND_MS)
 return 'seeded'

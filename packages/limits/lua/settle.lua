@@ -6,7 +6,7 @@
 --       9 started  10 settled  11 idleUntil  12 weekStart at started  13 monthStart at started
 --       14 bind '' | absent | overwrite  15 provider  16 binding ttl ms
 --       then 3 per subject: tag, limited 0|1, dayStart at started
--- Returns {'settled' | 'duplicate' | 'released', then per subject 7 as `report`, or '' for a cold one}
+-- Returns {'settled' | 'duplicate' | 'released', then per subject as `report`}
 local holds, sessions, live, settled = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now = tonumber(ARGV[1])
 local position = { now, tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]) }
@@ -17,12 +17,12 @@ local KEEP_SETTLED_MS, MOST_PENDING = 1800000, 20000
 local status = 'released'
 if nanos ~= '' then
   -- The server's clock, not the caller's: a command that a frozen server executes late must still be remembered.
-  local time = redis.call('TIME')
+  local time = call('TIME')
   local server = time[1] * 1000 + math.floor(time[2] / 1000)
-  if redis.call('ZADD', settled, 'NX', text(server), record) == 1 then
+  if call('ZADD', settled, 'NX', text(server), record) == 1 then
     status = 'settled'
-    redis.call('ZREMRANGEBYSCORE', settled, '-inf', text(server - KEEP_SETTLED_MS))
-    redis.call('PEXPIRE', settled, KEEP_SETTLED_MS * 2)
+    call('PEXPIRE', settled, KEEP_SETTLED_MS * 2)
+    if sometimes(server) then call('ZREMRANGEBYSCORE', settled, '-inf', text(server - KEEP_SETTLED_MS)) end
   else
     status = 'duplicate'
   end
@@ -33,11 +33,11 @@ if hold ~= '' then
 end
 if ARGV[14] ~= '' then
   if ARGV[14] == 'absent' then
-    redis.call('HSETNX', KEYS[5], 'provider', ARGV[15])
+    call('HSETNX', KEYS[5], 'provider', ARGV[15])
   else
-    redis.call('HSET', KEYS[5], 'provider', ARGV[15])
+    call('HSET', KEYS[5], 'provider', ARGV[15])
   end
-  redis.call('PEXPIRE', KEYS[5], ARGV[16])
+  call('PEXPIRE', KEYS[5], ARGV[16])
 end
 
 local answer = { status }
@@ -46,27 +46,20 @@ for at = 17, #ARGV, 3 do
   local spend, pending = KEYS[6 + 2 * index], KEYS[7 + 2 * index]
   index = index + 1
   local dayStart = tonumber(ARGV[at + 2])
-  local s = standing(spend, position, dayStart)
+  local s, claimed = standing(spend, position, dayStart)
   if status == 'settled' then
     -- What was spent before the database was read for these numbers, and long ago then, is in them.
-    local known = s and not s.provisional and settledAt < s.recentSince
-    if s and not known then
-      addSpent(spend, s, position, tonumber(nanos), started, { tonumber(ARGV[12]), tonumber(ARGV[13]), dayStart })
-      redis.call('PEXPIRE', spend, KEEP_SPEND_MS)
-      s = standing(spend, position, dayStart)
+    if s and (s.provisional or settledAt >= s.recentSince) then
+      local starts = { tonumber(ARGV[12]), tonumber(ARGV[13]), dayStart }
+      if not addSpent(spend, s, position, tonumber(nanos), started, starts) then call('PEXPIRE', spend, KEEP_SPEND_MS) end
     end
     local keep = s and s.provisional
-    if not s then keep = ARGV[at + 1] == '1' or redis.call('HEXISTS', spend, 'claim') == 1 end
-    if keep and redis.call('HLEN', pending) < MOST_PENDING then
-      redis.call('HSET', pending, record, nanos .. ' ' .. ARGV[9] .. ' ' .. ARGV[10])
-      redis.call('PEXPIRE', pending, KEEP_IN_FLIGHT_MS)
+    if not s then keep = ARGV[at + 1] == '1' or claimed end
+    if keep and call('HLEN', pending) < MOST_PENDING then
+      call('HSET', pending, record, nanos .. ' ' .. ARGV[9] .. ' ' .. ARGV[10])
+      call('PEXPIRE', pending, KEEP_IN_FLIGHT_MS)
     end
   end
-  if s then
-    local held = number(redis.call('HGET', live, 'h:' .. ARGV[at]))
-    report(answer, s, held, activeSessions(sessions, live, ARGV[at], now))
-  else
-    answer[#answer + 1] = ''
-  end
+  report(answer, s)
 end
 return answer

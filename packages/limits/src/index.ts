@@ -21,3 +21,4 @@ export type { Breakers, BreakersOptions, BreakerTransition, Permit } from './bre
 export type { BreakerPhase, BreakerRecord, BreakerRules } from './breaker-machine.ts';
 export { createSessionDirectory } from './session-directory.ts';
 export type { SessionDirectory, SessionDirectoryOptions, SessionInfo } from './session-directory.ts';
+export type { Standing } from './store.ts';

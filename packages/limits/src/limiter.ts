@@ -68,7 +68,7 @@ export interface SubjectNow {
   readonly heldNanos: bigint;
   /** Requests of the last 60 s; users only. */
   readonly rpm: number | undefined;
-  readonly spent: Pick<Standing, 'total' | 'fiveHour' | 'daily' | 'weekly' | 'monthly'> | undefined;
+  readonly spent: Standing | undefined;
 }
 
 export interface Limiter {

@@ -36,8 +36,9 @@ export class MemorySlot {
   readonly #sessions = new Map<string, SessionState>();
   readonly #records = new Map<string, SessionRecord>();
   readonly #settled = new Map<string, number>();
-  /** Moments of admitted requests, ascending. */
+  /** Moments of admitted requests, ascending; those before #firstRequest have left the window. */
   #requests: number[] = [];
+  #firstRequest = 0;
   /** Nothing runs out before then: spares the walk over all holds and sessions. */
   #nextExpiry = Number.POSITIVE_INFINITY;
   touchedAt = 0;
@@ -139,9 +140,12 @@ export class MemorySlot {
   }
 
   requestsInWindow(now: number): number {
-    const outside = this.#requests.findIndex((at) => at > now - RPM_WINDOW_MS);
-    this.#requests = outside === -1 ? [] : outside > 0 ? this.#requests.slice(outside) : this.#requests;
-    return this.#requests.length;
+    while ((this.#requests[this.#firstRequest] ?? Number.POSITIVE_INFINITY) <= now - RPM_WINDOW_MS) this.#firstRequest += 1;
+    if (this.#firstRequest * 2 > this.#requests.length) {
+      this.#requests = this.#requests.slice(this.#firstRequest);
+      this.#firstRequest = 0;
+    }
+    return this.#requests.length - this.#firstRequest;
   }
 
   countRequest(now: number): void {
@@ -206,8 +210,6 @@ export class MemorySlot {
   }
 
   standing(tag: string, position: Position, dayStart: number): Standing | undefined {
-    const spent = this.warmCounter(tag, position.now)?.spent(position, dayStart);
-    if (spent === undefined) return undefined;
-    return { ...spent, held: this.held(tag), sessions: this.activeSessions(tag, position.now) };
+    return this.warmCounter(tag, position.now)?.spent(position, dayStart);
   }
 }

@@ -84,7 +84,7 @@ export class SpendCounter {
     }
   }
 
-  spent(position: Position, dayStart: number): Omit<Standing, 'held' | 'sessions'> {
+  spent(position: Position, dayStart: number): Standing {
     return {
       total: this.#total,
       fiveHour: this.#fiveHour.sum(position.fiveHourLow),

@@ -19,8 +19,6 @@ import type {
 } from './store.ts';
 import { dimensions } from './store.ts';
 
-const NOTHING = { total: 0n, fiveHour: 0n, daily: 0n, weekly: 0n, monthly: 0n };
-
 /** Quiet slots are forgotten after two days, as in Redis; looked for once in so many reservations. */
 const KEEP_SLOT_MS = 172_800_000;
 const SWEEP_EVERY = 1000;
@@ -30,6 +28,12 @@ interface Refused {
   readonly subject: number;
   readonly dimension: Dimension;
   readonly current: bigint;
+}
+
+interface Admitted {
+  readonly status: 'admitted';
+  readonly granted: bigint;
+  readonly standings: readonly (Standing | undefined)[];
 }
 
 /**
@@ -83,22 +87,19 @@ export class MemoryStore implements LimitStore {
       sequence: record.sequence,
       boundProvider: record.providerId,
       alternative,
-      standings: order.subjects.map((subject) => this.#standing(slot, order, subject)),
+      standings: checked.standings,
     };
   }
 
-  #standing(slot: MemorySlot, order: ReserveOrder, { tag, dayStart, signature }: SubjectOrder): Standing {
+  #check(slot: MemorySlot, order: ReserveOrder, member: string): Refused | Admitted {
     const { position } = order;
-    const spent = slot.warmCounter(tag, position.now, signature)?.spent(position, dayStart) ?? NOTHING;
-    return { ...spent, held: slot.held(tag), sessions: slot.activeSessions(tag, position.now) };
-  }
-
-  #check(slot: MemorySlot, order: ReserveOrder, member: string): Refused | { status: 'ok'; granted: bigint } {
-    const { now } = order.position;
+    const { now } = position;
     const weight = this.#weight();
     const full = (count: number, limit: number): boolean => count > 0 && (count + 1) * weight > limit;
     const active = member !== '' && slot.isActive(member, now);
-    const standings = order.subjects.map((subject) => this.#standing(slot, order, subject));
+    const standings = order.subjects.map(({ tag, signature, dayStart }) =>
+      slot.warmCounter(tag, now, signature)?.spent(position, dayStart),
+    );
     let granted = order.estimate;
     for (const dimension of dimensions) {
       if (dimension === 'rpm') {
@@ -107,12 +108,14 @@ export class MemoryStore implements LimitStore {
         return { status: 'refused', subject: order.subjects.length - 1, dimension, current: BigInt(count * weight) };
       }
       for (const [index, subject] of order.subjects.entries()) {
-        const { sessions, held, ...spent } = standings[index] ?? { ...NOTHING, sessions: 0, held: 0n };
         if (dimension === 'concurrent') {
-          if (subject.concurrent === 0 || member === '' || active || !full(sessions, subject.concurrent)) continue;
+          if (subject.concurrent === 0 || member === '' || active) continue;
+          const sessions = slot.activeSessions(subject.tag, now);
+          if (!full(sessions, subject.concurrent)) continue;
           return { status: 'refused', subject: index, dimension, current: BigInt(sessions * weight) };
         }
-        const left = afford(subject, dimension, spent[dimension], held * BigInt(weight));
+        const spent = standings[index]?.[dimension] ?? 0n;
+        const left = afford(subject, dimension, spent, slot.held(subject.tag) * BigInt(weight));
         if (left === undefined) continue;
         const share = left.nanos / BigInt(weight);
         if (left.nanos <= 0n || share < left.minimum(order)) {
@@ -121,7 +124,7 @@ export class MemoryStore implements LimitStore {
         if (subject.hard && share < granted) granted = share;
       }
     }
-    return { status: 'ok', granted: order.subjects.some((subject) => subject.hard) ? granted : 0n };
+    return { status: 'admitted', granted: order.subjects.some((subject) => subject.hard) ? granted : 0n, standings };
   }
 
   async settle(order: SettleOrder): Promise<SettleAnswer> {

@@ -58,22 +58,19 @@ function holdText(hold: HoldOrder): string {
   return hold.member === '' ? head : `${head} ${hold.member}`;
 }
 
-function readStanding(reply: Reply): Standing {
+/** Undefined = cold. */
+function readStanding(reply: Reply): Standing | undefined {
+  if (reply.peek() === '') {
+    reply.text();
+    return undefined;
+  }
   return {
     total: reply.bigint(),
     fiveHour: reply.bigint(),
     daily: reply.bigint(),
     weekly: reply.bigint(),
     monthly: reply.bigint(),
-    held: reply.bigint(),
-    sessions: reply.number(),
   };
-}
-
-function readOptionalStanding(reply: Reply): Standing | undefined {
-  if (reply.peek() !== '') return readStanding(reply);
-  reply.text();
-  return undefined;
 }
 
 function dimensionOf(text: string): Dimension {
@@ -181,7 +178,7 @@ export class RedisStore implements LimitStore {
     const status = reply.text();
     return {
       status: status === 'settled' || status === 'duplicate' ? status : 'released',
-      standings: order.subjects.map(() => readOptionalStanding(reply)),
+      standings: order.subjects.map(() => readStanding(reply)),
     };
   }
 
@@ -235,7 +232,7 @@ export class RedisStore implements LimitStore {
       subjects: subjects.map(() => ({
         sessions: reply.number(),
         held: reply.bigint(),
-        spent: readOptionalStanding(reply),
+        spent: readStanding(reply),
       })),
     };
   }

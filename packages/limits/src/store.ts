@@ -59,16 +59,13 @@ export interface ReserveOrder {
   readonly subjects: readonly SubjectOrder[];
 }
 
-/** What one subject has spent and holds. */
+/** What one subject has spent in each of its windows. */
 export interface Standing {
   readonly total: bigint;
   readonly fiveHour: bigint;
   readonly daily: bigint;
   readonly weekly: bigint;
   readonly monthly: bigint;
-  /** Reserved by requests in flight. */
-  readonly held: bigint;
-  readonly sessions: number;
 }
 
 /** A request in flight, as the store has written it down: enough to renew it, to give it back, or to write it again. */
@@ -91,7 +88,8 @@ export type ReserveAnswer =
       readonly boundProvider: number;
       /** The alternative session was taken. */
       readonly alternative: boolean;
-      readonly standings: readonly Standing[];
+      /** Per subject; undefined = not counted. */
+      readonly standings: readonly (Standing | undefined)[];
     }
   | {
       readonly status: 'refused';
@@ -220,6 +218,11 @@ export interface PeekOrder {
 export interface PeekAnswer {
   /** Requests of the last 60 s. */
   readonly rpm: number;
-  /** Undefined = counters are missing. `sessions` and `held` are known even then. */
-  readonly subjects: readonly { readonly sessions: number; readonly held: bigint; readonly spent: Standing | undefined }[];
+  readonly subjects: readonly {
+    readonly sessions: number;
+    /** Reserved by requests in flight, nano-dollars. */
+    readonly held: bigint;
+    /** Undefined = counters are missing. */
+    readonly spent: Standing | undefined;
+  }[];
 }

@@ -59,7 +59,7 @@ export class Taker {
     }
     for (const [index, standing] of answer.standings.entries()) {
       const [subject, asked] = [subjects[index], order.subjects[index]];
-      if (subject === undefined || asked === undefined || !hasSpendLimit(subject.rules)) continue;
+      if (standing === undefined || subject === undefined || asked === undefined || !hasSpendLimit(subject.rules)) continue;
       this.#mirror.note(wanted.slot, asked.tag, { standing, position: order.position, dayStart: asked.dayStart });
     }
     return answer;

@@ -28,5 +28,5 @@ await Promise.all(Array.from({ length: C }, async () => {
 const el = performance.now() - t0; const cpu = process.cpuUsage(cpu0);
 ms.sort((a, b) => a - b);
 console.log({ rps: Math.round(N / el * 1000), cpuUsPerReq: Math.round((cpu.user + cpu.system) / N), p50: ms[N / 2], p99: ms[Math.floor(N * .99)], mode: limiter.mode });
-if (!memory) { const r = new Redis(server.url); console.log((await r.info('commandstats')).split('\n').filter(l => /evalsha|eval:/.test(l)).join('\n')); console.log((await r.info('memory')).split('\n')[2]); r.disconnect(); }
+if (!memory) { const rr = new Redis(server.url); console.log((await rr.info('cpu')).split('\n').slice(1,3).join(' ')); rr.disconnect(); const r = new Redis(server.url); console.log((await r.info('commandstats')).split('\n').filter(l => /evalsha|eval:/.test(l)).join('\n')); console.log((await r.info('memory')).split('\n')[2]); r.disconnect(); }
 await server.stop(); process.exit(0);

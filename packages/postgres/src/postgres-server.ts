@@ -47,7 +47,7 @@ export async function startPostgres(options: EngineOptions): Promise<RunningEngi
   if (cluster.major === null) createCluster(cluster, binaries, identity, options.durable);
   else checkCluster(cluster, binaries, identity);
 
-
+  await stopLeftOver(cluster, log);
   const socketDirectory = prepareSocketDirectory(options.runDirectory, identity);
   // Node.js can't connect to PostgreSQL's sockets on Windows.
   const port = process.platform === 'win32' ? (options.port ?? (await freePort())) : options.port;

@@ -245,7 +245,7 @@ export type AnswerPart = TextPart | ReasoningPart | RefusalPart | ToolCallPart |
 
 /**
  * A streamed answer. Blocks never overlap: after a `*-start` come only its deltas until its `*-end`. Exactly one `start`
- * comes first, exactly one `finish` or `error` last.
+ * comes first, exactly one `finish` or `error` last; only an `error` may come while a block is open.
  */
 export type ChatEvent =
   | { type: 'start'; id: string | undefined; model: string | undefined; created: number | undefined; usage: Usage | undefined }

@@ -99,7 +99,7 @@ function headersOf(to: Dialect): Record<string, string> {
 export function convertResponse(from: Dialect, to: Dialect, body: unknown, options: AnswerOptions): Record<string, unknown> {
   const context = answerContext(from, to, options);
   const response = readAnswer(from, body, context);
-  return protocols[to].encodeResponse(restoreNames(response, options.toolNames), context);
+  return protocols[to].encodeResponse(restoreNames(response, options.toolNames, context.drops), context);
 }
 
 /** A whole answer in the middle form. Throws AnswerError. */

@@ -73,7 +73,7 @@ class Converting implements StreamConverter {
     this.#context = answerContext(from, to, options);
     this.#decoder = protocols[from].decoder(this.#context);
     this.#encoder = protocols[to].encoder(this.#context);
-    if (options.toolNames.size > 0) this.#restorer = restoreTools(options.toolNames, maxHeldInput);
+    if (options.toolNames.size > 0) this.#restorer = restoreTools(options.toolNames, maxHeldInput, this.#context.drops);
   }
 
   push(chunk: Uint8Array): Uint8Array[] {

@@ -57,10 +57,10 @@ export class StreamState {
     this.blocks.write({ type: 'finish', reason: this.#corrected(reason), stopSequence, usage: this.usage });
   }
 
+  /** An open block stays open: half a tool call must not look like a whole one, which clients would carry out. */
   fail(failure: UpstreamError): void {
     if (this.over) return;
     this.start(undefined);
-    this.blocks.close();
     this.over = true;
     this.blocks.write({ type: 'error', failure });
   }

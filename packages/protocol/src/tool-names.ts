@@ -1,6 +1,8 @@
 import { tooLarge } from './block-writer.ts';
 import type { ChatEvent, Tool } from './chat.ts';
 import type { Dialect } from './dialect.ts';
+import type { DropLog } from './drops.ts';
+import type { UpstreamError } from './errors.ts';
 import { asFields, parseJson } from './json.ts';
 import { asString } from './fields.ts';
 import type { Transducer } from './transducer.ts';
@@ -95,37 +97,70 @@ export function hash(text: string): string {
   return (value >>> 0).toString(16).padStart(8, '0');
 }
 
-/** The free text inside the arguments that stand for a custom tool's input; other arguments stay as they are. */
-export function customInput(json: string): string {
-  return asString(asFields(parseJson(json))?.[customArgument]) ?? json;
+/** The free text inside the arguments that stand for a custom tool's input; undefined if they are cut or something else. */
+export function customInput(json: string): string | undefined {
+  return asString(asFields(parseJson(json))?.[customArgument]);
+}
+
+/** A custom tool's call whose arguments cannot be read, although no token limit explains it. */
+export function unreadableInput(): UpstreamError {
+  return { status: 502, message: 'the upstream called a tool with arguments that cannot be read' };
 }
 
 /**
- * Gives the tool calls of a stream their names back. A custom tool's input is only known once its arguments are whole, so
- * those are held until the call's end; `maxHeld` bounds them (characters).
+ * Gives the tool calls of a stream their names back. A custom tool's call is held until its arguments are whole: half a
+ * script must not look like a whole one, which clients would run. `maxHeld` bounds it (characters).
  */
-export function restoreTools(names: ToolNames, maxHeld: number): Transducer<ChatEvent, ChatEvent> {
-  let held: string | undefined;
-  const restore = (event: ChatEvent): ChatEvent[] => {
-    if (event.type === 'tool-start') {
-      const original = names.get(event.name);
-      if (original === undefined) return [event];
-      const custom = original.custom === true;
-      // An upstream with custom tools of its own streams the text itself.
-      held = custom && !event.custom ? '' : undefined;
-      return [{ ...event, name: original.name, namespace: original.namespace ?? event.namespace, custom: event.custom || custom }];
-    }
-    if (held === undefined) return [event];
+export function restoreTools(names: ToolNames, maxHeld: number, drops: DropLog): Transducer<ChatEvent, ChatEvent> {
+  return new ToolRestorer(names, maxHeld, drops);
+}
+
+class ToolRestorer implements Transducer<ChatEvent, ChatEvent> {
+  readonly #names: ToolNames;
+  readonly #maxHeld: number;
+  readonly #drops: DropLog;
+  #held: { start: ChatEvent; json: string } | undefined;
+  /** A held call had to be left out. */
+  #unreadable = false;
+
+  constructor(names: ToolNames, maxHeld: number, drops: DropLog) {
+    this.#names = names;
+    this.#maxHeld = maxHeld;
+    this.#drops = drops;
+  }
+
+  push(event: ChatEvent): ChatEvent[] {
+    if (event.type === 'tool-start') return this.#start(event);
+    if (event.type === 'finish' && this.#unreadable && event.reason !== 'length') return [{ type: 'error', failure: unreadableInput() }];
+    if (this.#held === undefined) return [event];
     if (event.type === 'tool-delta') {
-      held += event.text;
-      if (held.length <= maxHeld) return [];
-      held = undefined;
-      return [{ type: 'error', failure: tooLarge() }];
+      this.#held.json += event.text;
+      return this.#held.json.length <= this.#maxHeld ? [] : [{ type: 'error', failure: tooLarge() }];
     }
-    if (event.type !== 'tool-end') return [event];
-    const text = customInput(held);
-    held = undefined;
-    return text === '' ? [event] : [{ type: 'tool-delta', text }, event];
-  };
-  return { push: restore, end: () => [] };
+    return event.type === 'tool-end' ? this.#end(this.#held, event) : [event];
+  }
+
+  end(): ChatEvent[] {
+    return [];
+  }
+
+  #start(event: Extract<ChatEvent, { type: 'tool-start' }>): ChatEvent[] {
+    const original = this.#names.get(event.name);
+    if (original === undefined) return [event];
+    const custom = original.custom === true;
+    const start: ChatEvent = { ...event, name: original.name, namespace: original.namespace ?? event.namespace, custom: event.custom || custom };
+    // An upstream with custom tools of its own streams the text itself.
+    if (!custom || event.custom) return [start];
+    this.#held = { start, json: '' };
+    return [];
+  }
+
+  #end({ start, json }: { start: ChatEvent; json: string }, end: ChatEvent): ChatEvent[] {
+    this.#held = undefined;
+    const text = customInput(json);
+    if (text !== undefined) return text === '' ? [start, end] : [start, { type: 'tool-delta', text }, end];
+    this.#unreadable = true;
+    this.#drops.add('answer-tool-cut', 'tool call');
+    return [];
+  }
 }

@@ -81,7 +81,8 @@ class Settling {
   }
 
   #resultOf(call: ToolCallPart, turn: number, originalId: string): ToolResultPart {
-    const found = this.#results.get(originalId)?.find((result) => !result.used && result.turn > turn);
+    const next = this.#calledAgain(originalId, turn);
+    const found = this.#results.get(originalId)?.find((result) => !result.used && result.turn > turn && result.turn < next);
     const { id, name, namespace, custom = false } = call;
     const of = namespace === undefined ? { id, name, custom } : { id, name, custom, namespace };
     if (found === undefined) {
@@ -90,6 +91,13 @@ class Settling {
     }
     found.used = true;
     return { ...found.part, ...of };
+  }
+
+  /** The turn in which another call bears the same id; results after it are that call's. */
+  #calledAgain(id: string, turn: number): number {
+    const calls = (parts: readonly Part[]): boolean => parts.some((part) => part.type === 'tool-call' && part.id === id);
+    const index = this.#turns.findIndex(({ parts }, place) => place > turn && calls(parts));
+    return index < 0 ? Infinity : index;
   }
 
   /** Results have moved to their calls already; one without a call is kept as text. */
@@ -126,9 +134,25 @@ export function withLeadingUser(request: ChatRequest, drops: DropLog): { system:
   return { system: request.system.slice(0, -1), turns: [{ role: 'user', parts: [last] }] };
 }
 
-/** Mid-conversation instructions for a target that takes them only at the start: a user's words, marked as not being one's own. */
-export function asReminder(text: string): string {
-  return `<system-reminder>\n${text}\n</system-reminder>`;
+/**
+ * For targets that take instructions only at the start: later ones become words of the user, marked as not being his, in
+ * one turn with what he says before and after.
+ */
+export function asReminders(turns: readonly Turn[], drops: DropLog): Turn[] {
+  const merged: Turn[] = [];
+  for (const turn of turns) {
+    if (turn.role === 'system') drops.add('system-midway', 'messages');
+    const parts = turn.role === 'system' ? turn.parts.map(asReminder) : turn.parts;
+    const role = turn.role === 'assistant' ? 'assistant' : 'user';
+    const last = merged.at(-1);
+    if (last?.role === role) last.parts.push(...parts);
+    else merged.push({ role, parts: [...parts] });
+  }
+  return merged;
+}
+
+function asReminder(part: Part): Part {
+  return part.type === 'text' ? { ...part, text: `<system-reminder>\n${part.text}\n</system-reminder>` } : part;
 }
 
 /** The reasoning that the target's provider made itself and may see again. */

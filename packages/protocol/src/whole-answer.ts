@@ -1,17 +1,24 @@
 import { assertNever } from './chat.ts';
 import type { AnswerPart, ChatEvent, ChatResponse, Seal } from './chat.ts';
 import type { Dialect } from './dialect.ts';
-import { customInput } from './tool-names.ts';
+import { AnswerError } from './drops.ts';
+import type { DropLog } from './drops.ts';
+import { customInput, unreadableInput } from './tool-names.ts';
 import type { ToolNames } from './tool-names.ts';
 
-/** A whole answer with its tool calls under the names that the client gave. */
-export function restoreNames(response: ChatResponse, names: ToolNames): ChatResponse {
+/** A whole answer with its tool calls under the names that the client gave. Throws AnswerError for a call that cannot be read. */
+export function restoreNames(response: ChatResponse, names: ToolNames, drops: DropLog): ChatResponse {
   if (names.size === 0) return response;
-  const parts = response.parts.map((part): AnswerPart => {
+  const parts = response.parts.flatMap((part): AnswerPart[] => {
     const original = part.type === 'tool-call' ? names.get(part.name) : undefined;
-    if (part.type !== 'tool-call' || original === undefined) return part;
+    if (part.type !== 'tool-call' || original === undefined) return [part];
     const restored = { ...part, ...original };
-    return original.custom === true && part.custom !== true ? { ...restored, input: customInput(part.input) } : restored;
+    if (original.custom !== true || part.custom === true) return [restored];
+    const input = customInput(part.input);
+    if (input !== undefined) return [{ ...restored, input }];
+    if (response.finish !== 'length') throw new AnswerError(unreadableInput());
+    drops.add('answer-tool-cut', 'tool call');
+    return [];
   });
   return { ...response, parts };
 }

@@ -1,4 +1,4 @@
-import { wire } from '@hub/contract';
+import { create, wire } from '@hub/contract';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Logger } from '@hub/service';
 import type { NodeRegistry, Refusal } from './node-registry.ts';
@@ -91,6 +91,8 @@ export class NodeStream {
     log.info({ node: this.#hello.nodeId, software: hello.softwareVersion, known: hello.knownVersion, version: publisher.version }, 'data plane connected');
     this.#report(true);
     this.advance();
+    // A node that already has the newest version waits for our word before it calls itself ready.
+    if (this.#outstanding === undefined && hello.knownVersion === publisher.version) void this.#write(confirmation(publisher.version));
   }
 
   #accepted(version: string): void {
@@ -158,6 +160,11 @@ export class NodeStream {
       this,
     );
   }
+}
+
+/** A delta that changes nothing. */
+function confirmation(version: string): wire.WatchResponse {
+  return create(wire.WatchResponseSchema, { version, baseVersion: version, last: true });
 }
 
 /** PostgreSQL takes no NUL characters, and nobody wants to read more than this. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isAdmin } from '../authenticate.ts';
-import { dailyWindow, fiveHourWindow, monthlyWindow, type Window, weeklyWindow } from '../calendar.ts';
+import { dailyWindow, fiveHourWindow, monthlyWindow, type Window, weeklyWindow } from '../windows.ts';
 import { change, type Transaction } from '../change.ts';
 import type { CallContext } from '../context.ts';
 import { Failure, parseInput } from '../failure.ts';

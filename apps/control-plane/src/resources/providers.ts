@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { dailyWindow, fiveHourWindow, monthlyWindow, weeklyWindow, type Window } from '../calendar.ts';
+import { dailyWindow, fiveHourWindow, monthlyWindow, weeklyWindow } from '../windows.ts';
 import { change } from '../change.ts';
 import type { CallContext } from '../context.ts';
 import { Failure } from '../failure.ts';
@@ -134,14 +134,14 @@ async function getProviderLimitUsage(context: CallContext, { providerId }: { pro
   const [fiveHours = 0, today = 0, week = 0, month = 0] = spent;
   return {
     cost5h: { current: fiveHours, limit: usdNumber(row.limit5hUsd), resetInfo: say(context.language, 'rollingFiveHours') },
-    costDaily: { current: today, limit: usdNumber(row.limitDailyUsd), ...(daily.resetAt !== undefined && { resetAt: resetText(daily) }) },
-    costWeekly: { current: week, limit: usdNumber(row.limitWeeklyUsd), resetAt: resetText(weekly) },
-    costMonthly: { current: month, limit: usdNumber(row.limitMonthlyUsd), resetAt: resetText(monthly) },
+    costDaily: { current: today, limit: usdNumber(row.limitDailyUsd), ...(daily.resetAt !== undefined && { resetAt: resetText(daily.resetAt) }) },
+    costWeekly: { current: week, limit: usdNumber(row.limitWeeklyUsd), resetAt: resetText(weekly.resetAt) },
+    costMonthly: { current: month, limit: usdNumber(row.limitMonthlyUsd), resetAt: resetText(monthly.resetAt) },
     concurrentSessions: { current: sessions.get(providerId) ?? 0, limit: row.limitConcurrentSessions ?? 0 },
   };
 }
 
-function resetText({ resetAt = 0 }: Window): string {
+function resetText(resetAt: number): string {
   return new Date(resetAt).toISOString();
 }
 

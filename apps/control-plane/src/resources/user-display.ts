@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { CallContext } from '../context.ts';
 import { isAdmin } from '../authenticate.ts';
-import { midnight } from '../calendar.ts';
+import { midnight } from '../windows.ts';
 import { instantText, resetMode } from '../fields.ts';
 import type { Key, User } from '../generated/prisma/client.ts';
 import { keyStatistics, type KeyStatistics, unusedKey } from '../key-statistics.ts';

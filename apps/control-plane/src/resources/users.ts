@@ -1,7 +1,7 @@
 import type { Clock } from '@hub/service';
 import { z } from 'zod';
 import { isAdmin } from '../authenticate.ts';
-import { dailyWindow } from '../calendar.ts';
+import { dailyWindow } from '../windows.ts';
 import { change } from '../change.ts';
 import type { CallContext } from '../context.ts';
 import { Failure } from '../failure.ts';

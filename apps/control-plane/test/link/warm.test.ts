@@ -119,3 +119,30 @@ describe('a call', () => {
     await expect(client.warm({ queries: [{ kind: SubjectKind.UNSPECIFIED, id: 1 }] })).rejects.toMatchObject({ code: 3 });
   });
 });
+
+describe('with a list of what came in lately', () => {
+  it('leaves those rows out of every sum and gives them one by one', async () => {
+    await spend({ at: t0 - 20 * minute, usd: '1' }, { at: t0, usd: '0.25' });
+    await fixture.database.query("UPDATE message_request SET updated_at = now() - interval '1 hour'");
+    const since = Date.now() - 15 * minute;
+    await spend({ at: t0 + minute, usd: '0.5' }, { at: t0 + 2 * minute, usd: '7', blockedBy: 'warmup' });
+    await fixture.database.query('UPDATE message_request SET created_at = now() - interval \'5 minutes\' WHERE cost_usd = 0.5');
+    const { answers, recent } = await client.warm({
+      queries: [
+        { kind: SubjectKind.KEY, id: caller.keyId, sinceMs: 0n },
+        { kind: SubjectKind.KEY, id: caller.keyId, sinceMs: BigInt(t0 - minute), bucketMs: 300_000n },
+      ],
+      recentSinceMs: BigInt(since),
+    });
+    expect(recent).toHaveLength(1);
+    expect(recent[0]).toMatchObject({ nanos: 500_000_000n, recordId: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+    expect(answers[0]?.totalNanos).toBe(1_250_000_000n);
+    expect(answers[1]?.totalNanos).toBe(250_000_000n);
+    expect(answers[1]?.buckets.reduce((sum, bucket) => sum + bucket.nanos, 0n)).toBe(250_000_000n);
+  });
+
+  it('is for one subject at a time', async () => {
+    const queries = [{ kind: SubjectKind.KEY, id: 1 }, { kind: SubjectKind.USER, id: 1 }];
+    await expect(client.warm({ queries, recentSinceMs: 0n })).rejects.toMatchObject({ details: expect.stringContaining('one subject') });
+  });
+});

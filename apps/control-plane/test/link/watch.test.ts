@@ -50,13 +50,14 @@ describe('a data plane that connects', () => {
     expect(node.version).toMatch(/^[0-9a-f-]{36}:\d+:[0-9a-f]{8}$/);
   });
 
-  it('at the newest version is sent nothing until something changes', async () => {
+  it('at the newest version is told so, and nothing more until something changes', async () => {
     const { link } = await fixture.start();
     const node = connect(link.grpcPort, { knownVersion: link.publisher.version });
     const id = await addProvider(fixture);
     await node.until('the new provider', () => node.get('PROVIDER', id) !== undefined);
-    expect(node.messages).toHaveLength(1);
-    expect(node.messages[0]).toMatchObject({ full: false, last: true });
+    expect(node.messages).toHaveLength(2);
+    expect(node.messages[0]).toMatchObject({ full: false, upserts: [], deletes: [], last: true });
+    expect(node.messages[1]).toMatchObject({ full: false, last: true });
   });
 
   it('at a recent version gets only what changed since, deletions included', async () => {
@@ -145,8 +146,8 @@ describe('a change', () => {
     const before = link.publisher.version;
     await fixture.database.query(`UPDATE providers SET website_url = 'https://example.com' WHERE id = $1`, [id]);
     await node.until('the next version', () => node.version !== before);
-    expect(node.messages).toHaveLength(1);
-    expect(node.messages[0]).toMatchObject({ full: false, upserts: [], deletes: [] });
+    expect(node.messages).toHaveLength(2);
+    expect(node.messages[1]).toMatchObject({ full: false, upserts: [], deletes: [] });
   });
 
   it('reaches every kind of entity, and what is disabled or deleted leaves', async () => {
@@ -215,20 +216,20 @@ describe('a node that refuses a version', () => {
     const { link } = await fixture.start();
     const good = link.publisher.version;
     let refusing = true;
-    const node = connect(link.grpcPort, { knownVersion: good, refuse: () => (refusing ? 'cannot compile that' : undefined) });
+    const node = connect(link.grpcPort, { knownVersion: good, refuse: (version) => (refusing && version !== good ? 'cannot compile that' : undefined) });
     await fixture.database.query('UPDATE providers SET weight = 2 WHERE id = $1', [id]);
-    await node.until('the version to refuse', () => node.messages.length === 1);
+    await node.until('the version to refuse', () => node.messages.length === 2);
     const refusal = await eventually(
       () => 'the refusal in the list of nodes',
       async () => (await link.nodes()).find((status) => status.lastRefusal !== undefined),
     );
     expect(refusal).toMatchObject({ nodeId: 'node/0', softwareVersion: '1.0.0', servingVersion: good, connected: true, lastRefusal: { reason: 'cannot compile that', version: link.publisher.version } });
-    expect(node.messages).toHaveLength(1);
+    expect(node.messages).toHaveLength(2);
 
     refusing = false;
     await fixture.database.query('UPDATE providers SET weight = 3 WHERE id = $1', [id]);
-    await node.until('the next version', () => node.messages.length > 1);
-    expect(node.messages[1]?.full).toBe(true);
+    await node.until('the next version', () => node.messages.length > 2);
+    expect(node.messages[2]?.full).toBe(true);
     const healed = await eventually(
       () => 'the node without a refusal',
       async () => (await link.nodes()).find((status) => status.servingVersion === link.publisher.version),

@@ -35,12 +35,12 @@ function joinPaths(basePath: string, path: string): string {
 }
 
 function withoutKey(search: string): string {
-  if (!search.includes('key=')) return search;
+  // "%6bey=…" is the same parameter.
+  if (!search.includes('key=') && !search.includes('%')) return search;
   const kept = search.slice(1).split('&').filter((pair) => pair !== '' && !/^key(=|$)/.test(decodeName(pair)));
   return kept.length === 0 ? '' : `?${kept.join('&')}`;
 }
 
-/** "%6bey=…" is the same parameter. */
 function decodeName(pair: string): string {
   try {
     return decodeURIComponent(pair);

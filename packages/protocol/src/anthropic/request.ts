@@ -6,7 +6,7 @@ import { asNumber, asString, objectsOf, put, textsOf, unread, unreadNames } from
 import { asFields, asText, parseJson } from '../json.ts';
 import type { Fields } from '../json.ts';
 import type { DecodeContext, EncodeContext } from '../protocol.ts';
-import { asReminder, schemaInstruction, withLeadingUser } from '../turns.ts';
+import { asReminders, schemaInstruction, withLeadingUser } from '../turns.ts';
 import { anthropicTraits, effortOf } from '../traits.ts';
 import { decodeContent, encodePart, encodeText } from './blocks.ts';
 import { closedSchema } from './schema.ts';
@@ -134,17 +134,12 @@ export function encodeRequest(request: ChatRequest, context: EncodeContext): Fie
 
 function encodeTurns(turns: readonly Turn[], context: EncodeContext): Fields[] {
   const messages: { role: string; content: Fields[] }[] = [];
-  for (const turn of turns) {
-    const content =
-      turn.role === 'system'
-        ? turn.parts.flatMap((part) => (part.type === 'text' ? [encodeText({ ...part, text: asReminder(part.text) })] : []))
-        : turn.parts.flatMap((part) => encodePart(part, context));
-    if (turn.role === 'system') context.drops.add('system-midway', 'messages');
-    if (content.length === 0) continue;
-    const role = turn.role === 'assistant' ? 'assistant' : 'user';
+  for (const { role, parts } of asReminders(turns, context.drops)) {
+    const content = parts.flatMap((part) => encodePart(part, context));
     const last = messages.at(-1);
+    // A turn may vanish, so that two of one role meet.
     if (last?.role === role) last.content.push(...content);
-    else messages.push({ role, content });
+    else if (content.length > 0) messages.push({ role, content });
   }
   trimPrefill(messages.at(-1));
   return messages;

@@ -8,7 +8,7 @@ import { base64Text, inlineDocument, mediaTypeOfUrl } from '../media.ts';
 import type { EncodeContext } from '../protocol.ts';
 import { readBundle, readSeal } from '../seal.ts';
 import { geminiTraits } from '../traits.ts';
-import { asReminder, ownReasoning } from '../turns.ts';
+import { asReminders, ownReasoning } from '../turns.ts';
 import { get, getFields } from './types.ts';
 
 /** Google's own word for a call whose signature is not at hand; without any, models from generation 3 on refuse the turn. */
@@ -129,20 +129,15 @@ function mediaPart(source: MediaSource, name: string | undefined): Part {
 /** The turns as `contents`: roles alternate, and every function response names its function. */
 export function encodeTurns(turns: readonly Turn[], context: EncodeContext): Fields[] {
   const contents: { role: string; parts: Fields[] }[] = [];
-  for (const turn of turns) {
-    const parts = turn.role === 'system' ? encodeReminder(turn.parts, context.drops) : encodeParts(turn.parts, context);
-    if (parts.length === 0) continue;
+  for (const turn of asReminders(turns, context.drops)) {
+    const parts = encodeParts(turn.parts, context);
     const role = turn.role === 'assistant' ? 'model' : 'user';
     const last = contents.at(-1);
+    // A turn may vanish, so that two of one role meet.
     if (last?.role === role) last.parts.push(...parts);
-    else contents.push({ role, parts });
+    else if (parts.length > 0) contents.push({ role, parts });
   }
   return contents;
-}
-
-function encodeReminder(parts: readonly Part[], drops: DropLog): Fields[] {
-  drops.add('system-midway', 'contents');
-  return parts.flatMap((part) => (part.type === 'text' ? [{ text: asReminder(part.text) }] : []));
 }
 
 /** A seal stands on the call after the reasoning that it belongs to; of parallel calls only the first has one. */

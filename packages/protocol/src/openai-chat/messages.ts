@@ -5,26 +5,19 @@ import { base64Text, dataUrl, inlineDocument } from '../media.ts';
 import { shortId } from '../openai.ts';
 import type { EncodeContext } from '../protocol.ts';
 import { openAiTraits } from '../traits.ts';
-import { asReminder, ownReasoning } from '../turns.ts';
+import { asReminders, ownReasoning } from '../turns.ts';
 import { joinTexts } from './blocks.ts';
 
 /** Longest id of a tool call, characters. */
 const maxIdLength = 40;
 
-/** The turns as messages. */
+/** The turns as messages. Templates of other vendors' models take a system message only at the start. */
 export function encodeTurns(turns: readonly Turn[], context: EncodeContext): Fields[] {
-  return turns.flatMap((turn) => {
+  const { official } = openAiTraits(context.targetModel);
+  return (official ? turns : asReminders(turns, context.drops)).flatMap((turn) => {
     if (turn.role === 'assistant') return encodeAssistant(turn.parts, context);
-    return turn.role === 'user' ? encodeUser(turn.parts, context) : [encodeSystem(turn.parts, context)];
+    return turn.role === 'user' ? encodeUser(turn.parts, context) : [{ role: 'system', content: joinTexts(turn.parts, '\n\n') }];
   });
-}
-
-/** Templates of other vendors' models take a system message only at the start. */
-function encodeSystem(parts: readonly Part[], context: EncodeContext): Fields {
-  const text = joinTexts(parts, '\n\n');
-  if (openAiTraits(context.targetModel).official) return { role: 'system', content: text };
-  context.drops.add('system-midway', 'messages');
-  return { role: 'user', content: asReminder(text) };
 }
 
 /** Results first, one message each; what they cannot hold follows with the user's own words. */

@@ -109,7 +109,10 @@ export function encodeRequest(request: ChatRequest, context: EncodeContext): Fie
   if (instructions !== '') body.instructions = instructions;
   body.input = turns.flatMap((turn) => encodeTurn(turn, context));
   encodeTools(request, body, context);
-  if (request.maxTokens !== undefined) body.max_output_tokens = Math.max(request.maxTokens, leastOutput);
+  if (request.maxTokens !== undefined) {
+    if (request.maxTokens < leastOutput) drops.add('max-tokens-least', 'max_output_tokens');
+    body.max_output_tokens = Math.max(request.maxTokens, leastOutput);
+  }
   encodeSampling(request, body, context);
   encodeReasoning(request, body, context);
   const text: Fields = {};
