@@ -16,7 +16,7 @@ import type {
   Standing,
 } from './store.ts';
 import { dimensions } from './store.ts';
-import { loadScript, Reply, runScript } from './scripts.ts';
+import { loadScript, Reply, ScriptRunner } from './scripts.ts';
 import type { RedisClient } from './scripts.ts';
 
 const scripts = {
@@ -117,9 +117,11 @@ function readReserve(order: ReserveOrder, reply: Reply): ReserveAnswer {
  */
 export class RedisStore implements LimitStore {
   readonly #redis: RedisClient;
+  readonly #scripts: ScriptRunner;
 
   constructor(redis: RedisClient) {
     this.#redis = redis;
+    this.#scripts = new ScriptRunner(redis);
   }
 
   async reserve(order: ReserveOrder): Promise<ReserveAnswer> {
@@ -147,7 +149,7 @@ export class RedisStore implements LimitStore {
       args.push(tag, signature, hard ? 1 : 0, dayStart, concurrent);
       args.push(String(limits.total), String(limits.fiveHour), String(limits.daily), String(limits.weekly), String(limits.monthly));
     }
-    return readReserve(order, new Reply(await runScript(this.#redis, scripts.reserve, keys, args)));
+    return readReserve(order, new Reply(await this.#scripts.run(scripts.reserve, keys, args)));
   }
 
   async settle(order: SettleOrder): Promise<SettleAnswer> {
@@ -174,7 +176,7 @@ export class RedisStore implements LimitStore {
       binding?.ttlMs ?? 0,
     ];
     for (const { tag, limited, dayStart } of order.subjects) args.push(tag, limited ? 1 : 0, dayStart);
-    const reply = new Reply(await runScript(this.#redis, scripts.settle, keys, args));
+    const reply = new Reply(await this.#scripts.run(scripts.settle, keys, args));
     const status = reply.text();
     return {
       status: status === 'settled' || status === 'duplicate' ? status : 'released',
@@ -183,12 +185,12 @@ export class RedisStore implements LimitStore {
   }
 
   async renew(slot: string, holds: readonly HoldOrder[], now: number, leaseUntil: number): Promise<void> {
-    await runScript(this.#redis, scripts.renew, livingKeys(slot), [now, leaseUntil, ...holds.map(holdText)]);
+    await this.#scripts.run(scripts.renew, livingKeys(slot), [now, leaseUntil, ...holds.map(holdText)]);
   }
 
   async claim({ slot, tag, signature, token, now, claimUntil }: ClaimOrder): Promise<'yours' | 'busy' | 'warm'> {
     const keys = [keyOf(slot, `spend:${tag}`)];
-    const answer = await runScript(this.#redis, scripts.claim, keys, [signature, token, now, claimUntil]);
+    const answer = await this.#scripts.run(scripts.claim, keys, [signature, token, now, claimUntil]);
     return answer === 'yours' || answer === 'warm' ? answer : 'busy';
   }
 
@@ -216,7 +218,7 @@ export class RedisStore implements LimitStore {
     }
     args.push(seed.recent.length);
     args.push(...seed.recent.flatMap(({ recordId, nanos, startedAt }) => [recordId, String(nanos), startedAt]));
-    return (await runScript(this.#redis, scripts.seed, keys, args)) === 'seeded' ? 'seeded' : 'lost';
+    return (await this.#scripts.run(scripts.seed, keys, args)) === 'seeded' ? 'seeded' : 'lost';
   }
 
   async forget(slot: string, tag: string): Promise<void> {
@@ -226,7 +228,7 @@ export class RedisStore implements LimitStore {
   async peek({ slot, position, subjects }: PeekOrder): Promise<PeekAnswer> {
     const keys = [...livingKeys(slot), keyOf(slot, 'rpm'), ...subjects.map(({ tag }) => keyOf(slot, `spend:${tag}`))];
     const args = [...positionArguments(position), ...subjects.flatMap(({ tag, dayStart }) => [tag, dayStart])];
-    const reply = new Reply(await runScript(this.#redis, scripts.peek, keys, args));
+    const reply = new Reply(await this.#scripts.run(scripts.peek, keys, args));
     return {
       rpm: reply.number(),
       subjects: subjects.map(() => ({
@@ -238,12 +240,12 @@ export class RedisStore implements LimitStore {
   }
 
   async bind(slot: string, member: string, { providerId, rule, ttlMs }: BindingOrder): Promise<void> {
-    await runScript(this.#redis, scripts.bind, [sessionKey(slot, member)], [rule, providerId, ttlMs]);
+    await this.#scripts.run(scripts.bind, [sessionKey(slot, member)], [rule, providerId, ttlMs]);
   }
 
   async terminate(slot: string, member: string): Promise<void> {
     const [, sessions = '', live = ''] = livingKeys(slot);
-    await runScript(this.#redis, scripts.terminate, [sessions, live, sessionKey(slot, member)], [member]);
+    await this.#scripts.run(scripts.terminate, [sessions, live, sessionKey(slot, member)], [member]);
   }
 
   async heartbeat(nodeId: string, now: number, until: number): Promise<Heartbeat> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Cluster, Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
+import { Cluster } from 'ioredis';
 
 /** A script with its digest, as EVALSHA wants it. */
 export interface Script {
@@ -31,8 +32,59 @@ export async function runScript(
   try {
     return await redis.evalsha(script.sha, keys.length, ...keys, ...args);
   } catch (error) {
-    if (!(error instanceof Error) || !error.message.includes('NOSCRIPT')) throw error;
+    if (!isUnknownScript(error)) throw error;
     return redis.eval(script.lua, keys.length, ...keys, ...args);
+  }
+}
+
+function isUnknownScript(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('NOSCRIPT');
+}
+
+interface QueuedCall {
+  readonly script: Script;
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+  resolve(answer: unknown): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Runs scripts; what is asked for in one turn of the event loop leaves in one write, because a write costs a process more
+ * than the script's arguments do. Not on a Cluster, where one write can only go to one node.
+ */
+export class ScriptRunner {
+  readonly #redis: RedisClient;
+  #queue: QueuedCall[] = [];
+
+  constructor(redis: RedisClient) {
+    this.#redis = redis;
+  }
+
+  run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    if (this.#redis instanceof Cluster) return runScript(this.#redis, script, keys, args);
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ script, keys, args, resolve, reject });
+      if (this.#queue.length === 1) setImmediate(() => void this.#flush());
+    });
+  }
+
+  async #flush(): Promise<void> {
+    const calls = this.#queue;
+    this.#queue = [];
+    const pipeline = this.#redis.pipeline();
+    for (const { script, keys, args } of calls) pipeline.evalsha(script.sha, keys.length, ...keys, ...args);
+    try {
+      const answers = await pipeline.exec();
+      for (const [index, call] of calls.entries()) {
+        const [error, answer] = answers?.[index] ?? [new Error('a script was not answered'), undefined];
+        if (error === null) call.resolve(answer);
+        else if (!isUnknownScript(error)) call.reject(error);
+        else this.#redis.eval(call.script.lua, call.keys.length, ...call.keys, ...call.args).then(call.resolve, call.reject);
+      }
+    } catch (error) {
+      for (const call of calls) call.reject(error);
+    }
   }
 }
 

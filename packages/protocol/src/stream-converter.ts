@@ -8,8 +8,7 @@ import type { Drop } from './drops.ts';
 import type { UpstreamError } from './errors.ts';
 import { asFields, parseJson } from './json.ts';
 import type { AnswerContext, StreamDecoder, StreamEncoder } from './protocol.ts';
-import { SseDecoder, SseEventTooLarge, encodeSse } from './sse.ts';
-import type { SseEvent } from './sse.ts';
+import { SseDecoder, SseEventTooLarge } from './sse.ts';
 import { restoreTools } from './tool-names.ts';
 import type { Transducer } from './transducer.ts';
 import type { Usage } from './usage.ts';
@@ -46,6 +45,17 @@ export interface StreamConverter {
   readonly drops: Drop[];
 }
 
+const encoder = new TextEncoder();
+/** Shared by all streams: nothing stays in it between two calls. */
+const scratch = new Uint8Array(16 * 1024);
+
+function toBytes(text: string): Uint8Array[] {
+  if (text === '') return [];
+  // A character takes at most three bytes. Copying out of the scratch is faster than having each text allocate its own.
+  if (text.length * 3 > scratch.length) return [encoder.encode(text)];
+  return [scratch.slice(0, encoder.encodeInto(text, scratch).written)];
+}
+
 /** `from`: the upstream's dialect, `to`: the client's. */
 export function streamConverter(from: Dialect, to: Dialect, options: AnswerOptions): StreamConverter {
   return new Converting(from, to, options);
@@ -58,7 +68,6 @@ class Converting implements StreamConverter {
   readonly #decoder: StreamDecoder;
   readonly #restorer: Transducer<ChatEvent, ChatEvent> | undefined;
   readonly #encoder: StreamEncoder;
-  readonly #bytes = new TextEncoder();
   /** Set while a whole JSON answer comes in the place of a stream. */
   #whole: ByteBuffer | undefined;
   #begun = false;
@@ -80,13 +89,13 @@ class Converting implements StreamConverter {
     if (this.#over) return [];
     if (!this.#begun) this.#begin(chunk);
     if (this.#whole !== undefined) return this.#keepWhole(this.#whole, chunk);
-    return this.#decode(() => this.#sse.push(chunk));
+    return this.#decode(chunk);
   }
 
   end(): Uint8Array[] {
     if (this.#over) return [];
     if (this.#whole !== undefined) return this.#convertWhole(this.#whole);
-    const last = this.#decode(() => this.#sse.end());
+    const last = this.#decode(undefined);
     return this.#over ? last : [...last, ...this.#write(this.#decoder.end())];
   }
 
@@ -150,29 +159,39 @@ class Converting implements StreamConverter {
     }
   }
 
-  #decode(frames: () => SseEvent[]): Uint8Array[] {
-    const events: ChatEvent[] = [];
+  /** `chunk` undefined: what stands unfinished. */
+  #decode(chunk: Uint8Array | undefined): Uint8Array[] {
+    let text = '';
     try {
-      for (const frame of frames()) for (const event of this.#decoder.push(frame)) events.push(event);
+      for (const frame of chunk === undefined ? this.#sse.end() : this.#sse.push(chunk)) text += this.#encode(this.#decoder.push(frame));
     } catch (error) {
       if (!(error instanceof SseEventTooLarge)) throw error;
-      events.push(...this.#decoder.fail({ status: 502, message: error.message }));
+      text += this.#encode(this.#decoder.fail({ status: 502, message: error.message }));
     }
-    return this.#write(events);
+    return toBytes(text);
   }
 
   #write(events: readonly ChatEvent[]): Uint8Array[] {
+    return toBytes(this.#encode(events));
+  }
+
+  #encode(events: readonly ChatEvent[]): string {
     let text = '';
     for (const decoded of events) {
-      const restored = this.#restorer === undefined ? [decoded] : this.#restorer.push(decoded);
-      for (const event of restored) {
-        if (this.#over) break;
-        this.#note(event);
-        for (const frame of this.#encoder.push(event)) text += encodeSse(frame);
-        this.#checkEncoder();
-      }
+      if (this.#restorer === undefined) text += this.#encodeOne(decoded);
+      else for (const event of this.#restorer.push(decoded)) text += this.#encodeOne(event);
     }
-    return text === '' ? [] : [this.#bytes.encode(text)];
+    return text;
+  }
+
+  #encodeOne(event: ChatEvent): string {
+    if (this.#over) return '';
+    this.#note(event);
+    let text = '';
+    // JSON never holds a line end, so that frames need no further look.
+    for (const { event: name, data } of this.#encoder.push(event)) text += name === '' ? `data: ${data}\n\n` : `event: ${name}\ndata: ${data}\n\n`;
+    this.#checkEncoder();
+    return text;
   }
 
   #checkEncoder(): void {

@@ -26,6 +26,7 @@ export class StreamState {
   readonly blocks: BlockWriter;
   readonly head: AnswerHead = { id: undefined, model: undefined, promptCacheKey: undefined, serviceTier: undefined };
   readonly #usage: UsageCollector;
+  #latest: Fields | undefined;
   #started = false;
   over = false;
 
@@ -35,11 +36,18 @@ export class StreamState {
   }
 
   get usage(): Usage | undefined {
+    if (this.#latest !== undefined) this.#usage.add(this.#latest);
+    this.#latest = undefined;
     return this.#usage.usage;
   }
 
   addUsage(payload: Fields): void {
     this.#usage.add(payload);
+  }
+
+  /** For a dialect that repeats usage in every payload: only the last one is read, and only when somebody asks. */
+  setUsage(payload: Fields): void {
+    this.#latest = payload;
   }
 
   /** Writes `start` once; what the first payload says of the answer counts. */

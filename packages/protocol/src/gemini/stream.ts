@@ -31,7 +31,8 @@ class GeminiReader implements PayloadReader {
   read(payload: Fields, state: StreamState): void {
     const fields = asFields(payload.response) ?? payload;
     readHead(state.head, fields);
-    state.addUsage(fields);
+    const counts = getFields(fields, 'usageMetadata');
+    if (counts !== undefined && (counts.totalTokenCount !== 0 || counts.promptTokenCount !== 0)) state.setUsage({ usageMetadata: counts });
     const candidate = objectsOf(fields.candidates)[0];
     if (candidate === undefined) {
       if (isBlocked(fields)) this.#finish = 'content-filter';
