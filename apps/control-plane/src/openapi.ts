@@ -55,13 +55,13 @@ Answers are \`{"ok":true,"data":…}\` or \`{"ok":false,"error":…,"errorCode":
 /** @param appUrl where the API is reached from outside; undefined: wherever the document was fetched from */
 export function openApiDocument(operations: readonly Operation[], appUrl: string | undefined): object {
   const used = tags.filter((tag) => operations.some((operation) => operation.tag === tag));
-  return createDocument({
-    openapi: '3.1.0',
+  const document = {
+    openapi: '3.1.0' as const,
     info: {
       title: 'Claude Code Hub API',
       version: '1.0.0',
       description,
-      contact: { name: 'Claude Code Hub', url: 'https://github.com/claude-code-hub' },
+      contact: { name: 'Claude Code Hub' },
       license: { name: 'MIT License', url: 'https://opensource.org/license/mit' },
     },
     servers: [{ url: appUrl ?? '/' }],
@@ -72,9 +72,15 @@ export function openApiDocument(operations: readonly Operation[], appUrl: string
     ),
     components: {
       securitySchemes: {
-        cookieAuth: { type: 'apiKey', in: 'cookie', name: 'auth-token' },
-        bearerAuth: { type: 'http', scheme: 'bearer', bearerFormat: 'API Key' },
+        cookieAuth: { type: 'apiKey' as const, in: 'cookie' as const, name: 'auth-token' },
+        bearerAuth: { type: 'http' as const, scheme: 'bearer', bearerFormat: 'API Key' },
       },
+    },
+  };
+  // Answers may grow fields; a client made from this document must not mind.
+  return createDocument(document, {
+    override: ({ jsonSchema, io }) => {
+      if (io === 'output' && jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
     },
   });
 }

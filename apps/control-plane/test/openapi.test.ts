@@ -49,7 +49,7 @@ function bounds(schema: Schema | undefined, name: string): object {
   if (schema === undefined) return { missing: name };
   const [inner, ...others] = (Array.isArray(schema['anyOf']) ? (schema['anyOf'] as Schema[]) : [schema]).filter((alternative) => alternative['type'] !== 'null');
   // Alternatives of numbers are compared by the last one: 0, or within bounds.
-  const merged = { ...inner, ...others.at(-1), ...(schema['default'] !== undefined && { default: schema['default'] }) };
+  const merged: Schema = { ...inner, ...others.at(-1), ...(schema['default'] !== undefined && { default: schema['default'] }) };
   const pairs = compared.filter((key) => merged[key] !== undefined).map((key) => [key, merged[key]]);
   return normalise(Object.fromEntries(pairs) as Record<string, unknown>, merged);
 }

@@ -1,7 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { backoff } from '@hub/service';
 import type { Clock, Logger } from '@hub/service';
-import { Journal } from './journal.ts';
+import { Journal, orderAgain } from './journal.ts';
+import type { RecentSettlements } from './journal.ts';
 import type { LiveHolds } from './live-holds.ts';
 import { MemoryStore } from './memory-store.ts';
 import type {
@@ -26,7 +27,7 @@ export interface FailoverOptions {
   readonly shared: LimitStore;
   readonly holds: LiveHolds;
   /** What this node has settled lately: told again to a Redis that has lost its memory. */
-  readonly recent: Journal;
+  readonly recent: RecentSettlements;
   readonly clock: Clock;
   readonly log: Logger;
   readonly nodeId: string;
@@ -56,7 +57,11 @@ type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: fals
  */
 export class FailoverStore implements LimitStore {
   readonly #options: FailoverOptions;
-  readonly #journal = new Journal(MOST_JOURNALED, Number.POSITIVE_INFINITY, (order) => this.#leaveToDatabase(order));
+  readonly #journal = new Journal<SettleOrder>({
+    most: MOST_JOURNALED,
+    timeOf: ({ position }) => position.now,
+    onDropped: (order) => this.#leaveToDatabase(order),
+  });
   readonly #forget = new Map<string, { slot: string; tag: string }>();
   readonly #listeners = new Set<(mode: Mode) => void>();
   readonly #waiting = new Set<(reason: unknown) => void>();
@@ -182,11 +187,12 @@ export class FailoverStore implements LimitStore {
   #leave(reason: unknown): MemoryStore {
     if (this.#local !== undefined) return this.#local;
     const { holds, clock, log, leaseMs } = this.#options;
-    const local = new MemoryStore(() => this.#nodes);
+    const now = clock.now();
+    // Numbers of sessions go on from the seconds of the epoch: higher than any that Redis has given.
+    const local = new MemoryStore({ weight: () => this.#nodes, sequenceBase: Math.floor(now / 1000) % 1_000_000_000 });
     this.#local = local;
     log.warn({ err: reason, nodes: this.#nodes }, 'Redis does not answer: limits go on in memory with a share of them');
     for (const abandon of this.#waiting) abandon(reason);
-    const now = clock.now();
     for (const slot of holds.slots()) void local.renew(slot, holds.ofSlot(slot), now, now + leaseMs);
     this.#tell('local');
     void this.#comeBack();
@@ -252,7 +258,7 @@ export class FailoverStore implements LimitStore {
 
   async #reassertAll(step: <T>(work: Promise<T>) => Promise<Outcome<T>>): Promise<void> {
     await this.#renewAll(step);
-    const recent = this.#options.recent.list();
+    const recent = this.#options.recent.list().map(orderAgain);
     for (let at = 0; at < recent.length; at += HAND_BACK_BATCH) {
       const batch = recent.slice(at, at + HAND_BACK_BATCH);
       mustHaveWorked(await step(Promise.all(batch.map((order) => this.#options.shared.settle(order)))));

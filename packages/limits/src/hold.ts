@@ -1,5 +1,5 @@
 import type { Logger } from '@hub/service';
-import type { Journal } from './journal.ts';
+import type { RecentSettlements } from './journal.ts';
 import type { LiveHolds } from './live-holds.ts';
 import { settleOrder } from './orders.ts';
 import type { Refusal } from './refusal.ts';
@@ -47,7 +47,7 @@ export interface Hold {
 export interface HoldContext {
   readonly store: LimitStore;
   readonly holds: LiveHolds;
-  readonly recent: Journal;
+  readonly recent: RecentSettlements;
   readonly log: Logger;
   readonly sessionIdleMs: number;
   readonly sessionTtlMs: number;
@@ -175,8 +175,11 @@ export class RequestHold implements Hold {
     { now, binding }: { now: number; binding?: BindingOrder | undefined },
   ): Promise<void> {
     const { store, recent, note, log } = this.#context;
-    const order = settleOrder(hold, subjects, spending, { now, calendar: this.#taken.calendar, binding });
-    if (order.spent !== undefined) recent.push(order);
+    const { calendar } = this.#taken;
+    if (spending !== undefined && subjects.some(({ rules }) => hasSpendLimit(rules))) {
+      recent.push({ hold, subjects, calendar, nanos: spending.nanos, startedAt: spending.startedAt, settledAt: now });
+    }
+    const order = settleOrder(hold, subjects, spending, { now, calendar, binding });
     try {
       const { standings } = await store.settle(order);
       note(order, standings);

@@ -46,10 +46,13 @@ interface Admitted {
 export class MemoryStore implements LimitStore {
   readonly #slots = new Map<string, MemorySlot>();
   readonly #weight: () => number;
+  readonly #sequenceBase: number;
   #reservations = 0;
 
-  constructor(weight: () => number = () => 1) {
+  /** @param sequenceBase what a session's first request counts from: above all numbers given elsewhere */
+  constructor({ weight = () => 1, sequenceBase = 0 }: { weight?: () => number; sequenceBase?: number } = {}) {
     this.#weight = weight;
+    this.#sequenceBase = sequenceBase;
   }
 
   #slot(name: string, now: number): MemorySlot {
@@ -84,7 +87,7 @@ export class MemoryStore implements LimitStore {
     return {
       status: 'taken',
       hold,
-      sequence: record.sequence,
+      sequence: record.sequence === 0 ? 0 : this.#sequenceBase + record.sequence,
       boundProvider: record.providerId,
       alternative,
       standings: checked.standings,

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from '@hub/service';
 import { within } from './deadline.ts';
-import type { Journal } from './journal.ts';
+import type { RecentSettlements } from './journal.ts';
 import type { LiveHolds } from './live-holds.ts';
 import type { Mirror } from './mirror.ts';
 import { dayStartOf, isRolling, positionAt } from './orders.ts';
@@ -46,7 +46,7 @@ export interface RebuildOptions {
   readonly mirror: Mirror;
   readonly holds: LiveHolds;
   /** What this node has settled lately, perhaps not in the database yet. */
-  readonly recent: Journal;
+  readonly recent: RecentSettlements;
   readonly leaseMs: number;
   readonly warm: WarmUp;
   readonly log: Logger;
@@ -176,9 +176,9 @@ export class Rebuilder {
   #joined(slot: string, subject: Subject, rows: Warmth['recent']): Seed['recent'] {
     const tag = tagOf(subject);
     const records = new Map<string, Seed['recent'][number]>();
-    for (const { hold, spent, subjects } of this.#options.recent.list(slot)) {
-      if (spent === undefined || !subjects.some((settled) => settled.tag === tag)) continue;
-      records.set(hold.recordId, { recordId: hold.recordId, nanos: spent.nanos, startedAt: spent.startedAt });
+    for (const { hold, subjects, nanos, startedAt } of this.#options.recent.list()) {
+      if (hold.slot !== slot || !subjects.some((settled) => tagOf(settled) === tag)) continue;
+      records.set(hold.recordId, { recordId: hold.recordId, nanos, startedAt });
     }
     for (const row of rows) records.set(row.recordId, row);
     return [...records.values()].filter(({ startedAt }) => startedAt >= (subject.totalSince ?? 0));

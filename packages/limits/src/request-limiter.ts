@@ -5,6 +5,7 @@ import type { Mode } from './failover-store.ts';
 import { isLimitedProvider, RequestHold, unlimitedProviderHold } from './hold.ts';
 import type { HoldContext, ProviderAnswer, ProviderRequest } from './hold.ts';
 import { Journal } from './journal.ts';
+import type { Settled } from './journal.ts';
 import type { Limiter, LimiterOptions, ReserveRequest, ReserveResult, SessionRef, SubjectNow } from './limiter.ts';
 import { LiveHolds } from './live-holds.ts';
 import { MemoryStore } from './memory-store.ts';
@@ -22,8 +23,7 @@ import { calendarOf } from './window.ts';
 import type { Calendar } from './window.ts';
 
 /** Settlements of this node that may not be in the database yet: longer than a record takes to get there. */
-const RECENT_MS = 10_000;
-const MOST_RECENT = 20_000;
+const RECENT = { keepMs: 10_000, most: 10_000 };
 
 interface Entered {
   readonly answer: ProviderAnswer;
@@ -33,7 +33,7 @@ interface Entered {
 /** Puts the parts together: where limits are kept, who rebuilds them, what this node remembers and renews. */
 export class RequestLimiter implements Limiter {
   readonly #holds = new LiveHolds();
-  readonly #recent = new Journal(MOST_RECENT, RECENT_MS);
+  readonly #recent = new Journal<Settled>({ ...RECENT, timeOf: ({ settledAt }) => settledAt });
   readonly #mirror = new Mirror();
   readonly #clock: Clock;
   readonly #log: Logger;

@@ -49,13 +49,7 @@ export function createCluster({ folder, passwordFile }: Cluster, binaries: Postg
   rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(unfinished, { mode: 0o700 });
   writeFileSync(passwordFile, `${randomBytes(24).toString('hex')}\n`, { mode: 0o600 });
-  if (identity !== null) {
-    for (const path of [unfinished, passwordFile]) chownSync(path, identity.uid, identity.gid);
-    if (!canWrite(unfinished, identity)) {
-      rmSync(unfinished, { recursive: true, force: true });
-      throw new EngineUnavailableError(`PostgreSQL refuses to run as root, and the account ${identity.name} can't get to ${folder}`);
-    }
-  }
+  if (identity !== null) for (const path of [unfinished, passwordFile]) chownSync(path, identity.uid, identity.gid);
   const options = ['-D', unfinished, '-U', 'postgres', '-E', 'UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
   // Over the socket its folder's permissions decide who may come in; over TCP the password does.
   options.push('--auth-local=trust', '--auth-host=scram-sha-256', `--pwfile=${passwordFile}`);

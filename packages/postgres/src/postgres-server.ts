@@ -4,12 +4,12 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { EngineOptions, RunningEngine } from './engine.ts';
-import { EmbeddedDatabaseError } from './errors.ts';
+import { EmbeddedDatabaseError, EngineUnavailableError } from './errors.ts';
 import { stopLeftOver } from './left-over-server.ts';
 import type { Log } from './log.ts';
 import { type PostgresBinaries, locateBinaries } from './postgres-binaries.ts';
 import { checkCluster, createCluster, findCluster, serverProcessOptions } from './postgres-cluster.ts';
-import { type ProcessIdentity, serverIdentity } from './process-identity.ts';
+import { type ProcessIdentity, canEnter, serverIdentity } from './process-identity.ts';
 import { prepareSocketDirectory, socketPort } from './run-directory.ts';
 
 /** A fast shutdown writes a checkpoint; after this long the server is told to leave at once and recover at next start. */
@@ -43,6 +43,9 @@ export async function startPostgres(options: EngineOptions): Promise<RunningEngi
   const { dataDir, log } = options;
   const cluster = findCluster(dataDir);
   const identity = serverIdentity(cluster.major === null ? null : cluster.folder);
+  if (identity !== null && !canEnter(dataDir, identity)) {
+    throw new EngineUnavailableError(`PostgreSQL refuses to run as root, and the account ${identity.name} can't get to ${dataDir}`);
+  }
   const binaries = locateBinaries(dataDir, identity);
   if (cluster.major === null) createCluster(cluster, binaries, identity, options.durable);
   else checkCluster(cluster, binaries, identity);

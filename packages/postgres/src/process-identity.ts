@@ -41,9 +41,16 @@ function readAccounts(): ProcessIdentity[] {
     .map(([name = '', , uid, gid]) => ({ name, uid: Number(uid), gid: Number(gid) }));
 }
 
-/** Whether that account can write into the folder, which means that it can also get to it through all its parents. */
+/** Whether that account can get into the folder, through all its parents. */
+export function canEnter(folder: string, identity: ProcessIdentity): boolean {
+  return holds('test -x "$1"', folder, identity);
+}
+
+/** Whether that account can change what is in the folder. */
 export function canWrite(folder: string, identity: ProcessIdentity): boolean {
-  const script = 'test -w "$1" && test -x "$1"';
-  const { uid, gid } = identity;
+  return holds('test -w "$1" && test -x "$1"', folder, identity);
+}
+
+function holds(script: string, folder: string, { uid, gid }: ProcessIdentity): boolean {
   return spawnSync('/bin/sh', ['-c', script, 'sh', folder], { uid, gid, cwd: '/', stdio: 'ignore' }).status === 0;
 }

@@ -22,14 +22,14 @@ function folder(): string {
 
 async function start(options: Partial<EmbeddedOptions> & { dataDir: string }): Promise<RunningEngine & { lines: string[] }> {
   const log = recordingLog();
-  const running = await startEmbedded({ log, ...options });
+  const running = await startEmbedded({ log, durable: false, ...options });
   undo(running.stop);
   return { ...running, lines: log.lines };
 }
 
 it('starts PostgreSQL for one user and one launcher, keeps the data and starts again', async () => {
   const dataDir = join(folder(), 'data');
-  const first = await start({ dataDir });
+  const first = await start({ dataDir, durable: true });
   expect(first.engine).toBe('postgres');
   expect(await run(first.url, 'SHOW fsync')).toEqual([{ fsync: 'on' }]);
   const socketFolder = new URL(first.url).searchParams.get('host') ?? '';
@@ -88,7 +88,7 @@ it('ends a server that even its guard left behind', async () => {
 
 it('neither harms nor is stopped by a process that merely has the number in a stale postmaster.pid', async () => {
   const dataDir = folder();
-  const first = await start({ dataDir, durable: false });
+  const first = await start({ dataDir });
   const file = join(dataDir, 'postgres/postmaster.pid');
   const content = readFileSync(file, 'utf8');
   await first.stop();
@@ -98,7 +98,7 @@ it('neither harms nor is stopped by a process that merely has the number in a st
   writeFileSync(file, content.replace(/^\d+/, String(bystander.pid)));
   if (root) chownSync(file, uid, gid);
 
-  const { url } = await start({ dataDir, durable: false });
+  const { url } = await start({ dataDir });
   expect(await run(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
   expect(bystander.exitCode ?? bystander.signalCode).toBeNull();
 });
@@ -126,39 +126,36 @@ it('says so in one line when the folder can not be written', async () => {
 
 it('puts the socket elsewhere when the path is too long for one', async () => {
   const dataDir = join(folder(), 'd'.repeat(80));
-  const { url } = await start({ dataDir, durable: false });
+  const { url } = await start({ dataDir });
   expect((new URL(url).searchParams.get('host') ?? '').length).toBeLessThan(100);
   expect(await run(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
 });
 
 it('tells when the server dies', async () => {
-  const { url, ended, lines } = await start({ dataDir: folder(), durable: false });
+  const { url, ended, lines } = await start({ dataDir: folder() });
   const [{ pid } = { pid: 0 }] = await run<{ pid: number }>(url, postmasterPid);
   process.kill(pid, 'SIGKILL');
   expect(await ended).toContain('ended unexpectedly');
   expect(lines.at(-1)).toContain('error embedded PostgreSQL ended unexpectedly');
 });
 
-it('runs PGlite, which keeps its data when it is killed and then stays the choice', slow, async () => {
-  const dataDir = folder();
-  const launcher = await launch(dataDir, { engine: 'pglite' });
+it('falls back to PGlite where PostgreSQL can not run, which keeps its data when it is killed and then stays the choice', slow, async () => {
+  const closed = folder();
+  const dataDir = join(closed, 'data');
+  // Where only root can enter, PostgreSQL can't, since it refuses to run as root.
+  if (root) chmodSync(closed, 0o700);
+  const launcher = await launch(dataDir, { engine: root ? 'auto' : 'pglite' });
   undo(() => kill(launcher.process));
   expect(launcher.engine).toBe('pglite');
+  if (root) expect(launcher.warnings).toEqual([expect.stringMatching(/^PostgreSQL refuses to run as root, and the account \w+ can't get to .*\/data; using PGlite instead/)]);
   await run(launcher.url, 'CREATE TABLE kept AS SELECT 10 AS value');
   await expect(startEmbedded({ dataDir, log: recordingLog() })).rejects.toThrow(`in use by process ${launcher.process.pid}`);
   await kill(launcher.process);
-  const second = await start({ dataDir, engine: 'auto' });
+
+  chmodSync(closed, 0o755);
+  const second = await start({ dataDir });
   expect(second.engine).toBe('pglite');
   expect(await run(second.url, 'SELECT value FROM kept')).toEqual([{ value: 10 }]);
-});
-
-it.runIf(root)('falls back to PGlite in a folder that only root can enter', slow, async () => {
-  const closed = folder();
-  chmodSync(closed, 0o700);
-  const { engine, lines, url } = await start({ dataDir: join(closed, 'data'), durable: false });
-  expect(engine).toBe('pglite');
-  expect(lines.find((line) => line.startsWith('warn'))).toMatch(/PostgreSQL refuses to run as root, and the account \w+ can't get to .*; using PGlite instead/);
-  expect(await run(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
 });
 
 it.runIf(root)('runs for an ordinary user, and root can take the folder over', async () => {

@@ -79,9 +79,10 @@ export interface Launcher {
   process: ChildProcess;
   url: string;
   engine: string;
+  warnings: string[];
 }
 
-/** @throws with the process' own message when it can't start */
+/** Rejects when it can't start; the reason is on the standard error. */
 export async function launch(dataDir: string, { engine = 'auto', account = {} }: { engine?: string; account?: { uid?: number; gid?: number } } = {}): Promise<Launcher> {
   const child = spawn(process.execPath, ['--import', 'tsx', 'test/launcher.ts', dataDir, engine], {
     cwd: packageFolder,
@@ -89,11 +90,9 @@ export async function launch(dataDir: string, { engine = 'auto', account = {} }:
     stdio: ['ignore', 'pipe', 'inherit'],
     ...account,
   });
-  const ended = once(child, 'exit').then(() => ['the launcher ended'] as const);
-  const [line] = (await Promise.race([once(createInterface({ input: child.stdout }), 'line'), ended])) as [string];
-  const match = /^(postgres|pglite) (postgresql:.*)$/.exec(line);
-  if (match === null) throw new Error(line);
-  return { process: child, engine: match[1] ?? '', url: match[2] ?? '' };
+  const [line] = (await Promise.race([once(createInterface({ input: child.stdout }), 'line'), once(child, 'exit')])) as [unknown];
+  if (typeof line !== 'string') throw new Error('the launcher ended');
+  return { process: child, ...(JSON.parse(line) as Omit<Launcher, 'process'>) };
 }
 
 /** kill -9, and the end; nothing if it has ended already. */

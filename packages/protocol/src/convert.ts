@@ -107,9 +107,7 @@ export function readAnswer(from: Dialect, body: unknown, context: AnswerContext)
   const failure = errorInPayload(asFields(body) ?? {}, '');
   if (failure !== undefined) throw new AnswerError(failure);
   try {
-    const response = protocols[from].decodeResponse(body, context);
-    // Some upstreams say that they say nothing.
-    return { ...response, parts: response.parts.filter((part) => part.type !== 'text' || part.text !== '') };
+    return protocols[from].decodeResponse(body, context);
   } catch (error) {
     if (error instanceof ConversionError) throw new AnswerError({ status: 502, message: `the upstream's answer cannot be read: ${error.message}` });
     throw error;

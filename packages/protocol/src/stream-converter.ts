@@ -46,14 +46,23 @@ export interface StreamConverter {
 }
 
 const encoder = new TextEncoder();
-/** Shared by all streams: nothing stays in it between two calls. */
-const scratch = new Uint8Array(16 * 1024);
+const slabBytes = 16 * 1024;
+/** Small pieces are cut from one slab after the other: an allocation for each would cost more than its encoding. */
+let slab = new Uint8Array(slabBytes);
+let slabUsed = 0;
 
 function toBytes(text: string): Uint8Array[] {
   if (text === '') return [];
-  // A character takes at most three bytes. Copying out of the scratch is faster than having each text allocate its own.
-  if (text.length * 3 > scratch.length) return [encoder.encode(text)];
-  return [scratch.slice(0, encoder.encodeInto(text, scratch).written)];
+  // A character takes at most three bytes.
+  const most = text.length * 3;
+  if (most > slabBytes / 4) return [encoder.encode(text)];
+  if (slabUsed + most > slabBytes) {
+    slab = new Uint8Array(slabBytes);
+    slabUsed = 0;
+  }
+  const start = slabUsed;
+  slabUsed += encoder.encodeInto(text, slab.subarray(start)).written;
+  return [slab.subarray(start, slabUsed)];
 }
 
 /** `from`: the upstream's dialect, `to`: the client's. */

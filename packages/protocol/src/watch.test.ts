@@ -285,7 +285,7 @@ describe('what is too large to keep', () => {
   const filler = 'x'.repeat(400_000);
 
   it('a JSON answer is counted by its end', () => {
-    const body = { content: [{ type: 'text', text: `${filler} "usage":{"input_tokens":9}` }], usage: { input_tokens: 1, output_tokens: 2 }, last: {} };
+    const body = { content: [{ type: 'text', text: `${filler} "usage":{"input_tokens":9}` }], usage: { inference_geo: '"}{\\', input_tokens: 1, output_tokens: 2 }, last: {} };
     const bytes = bytesOf(JSON.stringify(body));
     const watcher = watchJson('anthropic', 100_000);
     for (let at = 0; at < bytes.length; at += 10_000) watcher.push(bytes.subarray(at, at + 10_000));
@@ -304,7 +304,10 @@ describe('what is too large to keep', () => {
 
     const answer = { candidates: [{ content: { parts: [{ inlineData: { data: image } }] } }], usageMetadata: { promptTokenCount: 7 } };
     const last = { candidates: [{ finishReason: 'STOP' }] };
-    const texts = [`data: ${JSON.stringify(answer)}\n\ndata: ${JSON.stringify(last)}\n\n`, JSON.stringify([answer, last])];
+    // So much in between that the end of the large one is long gone when the stream ends.
+    const more = Array.from({ length: 300 }, () => ({ candidates: [{ content: { parts: [{ text: filler.slice(0, 1000) }] } }] }));
+    const answers = [answer, ...more, last];
+    const texts = [answers.map((item) => `data: ${JSON.stringify(item)}\n\n`).join(''), JSON.stringify(answers)];
     for (const text of texts) {
       const stream = bytesOf(text);
       const gemini = watchStream('gemini');
@@ -373,6 +376,8 @@ describe('whatever comes', () => {
     for (let at = 0; at < 8; at += 1) {
       expect(watch(watchStream('anthropic'), bytes.subarray(0, at), bytes.subarray(at))).toMatchObject({ finished: true, responseId: 'msg_1' });
     }
+    const chat = new Uint8Array([0xef, 0xbb, 0xbf, ...bytesOf('data: {"choices":[{"delta":{"content":"a"}}]}\n\n')]);
+    for (let at = 0; at < 8; at += 1) expect(watch(watchStream('openai-chat'), chat.subarray(0, at), chat.subarray(at)).contentSeen).toBe(true);
     expect(watch(watchStream('gemini'), bytesOf('\r\n \n'), bytesOf('  [{"candidates":[{"finishReason":"STOP"}]}]')).finished).toBe(true);
   });
 });

@@ -56,7 +56,7 @@ function expiry(clock: Clock, past: boolean) {
   };
   return z
     .preprocess(fields.toDate, z.date().nullable().optional().superRefine(check))
-    .meta({ override: { type: ['string', 'null'], format: 'date-time', description: 'null or "" for never' } });
+    .meta({ description: 'null or "" for never', override: { anyOf: undefined, type: ['string', 'null'], format: 'date-time' } });
 }
 
 function userOfRequest(clock: Clock) {

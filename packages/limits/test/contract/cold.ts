@@ -11,6 +11,7 @@ export function coldContract(opened: () => Backend): void {
     it('are rebuilt from the database, once, before anybody is admitted', async () => {
       const books = new Books();
       const limiter = limiterOf({ warm: books.warm });
+      const another = opened().shared ? limiterOf({ warm: books.warm }) : limiter;
       const user = subject('user', { dailyNanos: usd(1), fiveHourNanos: usd(10), weeklyNanos: usd(10), monthlyNanos: usd(10), totalNanos: usd(10) });
       const key = subject('key');
       books.add([user, key], usd(0.25), NOW - 2 * HOUR);
@@ -18,7 +19,7 @@ export function coldContract(opened: () => Backend): void {
       books.add([user, key], usd(1), NOW - 20 * HOUR);
       books.add([user, key], usd(2), NOW - 20 * 24 * HOUR);
       books.add([user, key], usd(4), NOW - 400 * 24 * HOUR);
-      const answers = await Promise.all(Array.from({ length: 20 }, () => limiter.reserve(request(key, user))));
+      const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? limiter : another).reserve(request(key, user))));
       expect(answers.every((answer) => answer.ok)).toBe(true);
       expect(books.asked).toHaveLength(1);
       const [now] = await limiter.peekUser(user, [], NOW, ZONE);

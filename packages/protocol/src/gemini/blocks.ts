@@ -39,7 +39,15 @@ export class CallLedger {
 export function decodeTurn(content: Fields, path: string, ledger: CallLedger, drops: DropLog): Turn {
   const role = content.role === 'model' ? 'assistant' : 'user';
   const parts = objectsOf(content.parts).flatMap((part, index) => decodePart(part, `${path}.parts[${index}]`, ledger, drops));
-  return { role, parts };
+  return { role, parts: withoutRepeated(parts) };
+}
+
+/** Clients that do send thoughts back send them twice: as they were shown, and in the signature that this hub made of them. */
+export function withoutRepeated<Some extends Part>(parts: Some[]): Some[] {
+  const bundled = parts.flatMap((part) => (part.type === 'reasoning' && part.seal?.origin !== 'gemini' ? [part.text] : []));
+  if (bundled.length === 0) return parts;
+  const repeated = (text: string): boolean => bundled.some((whole) => whole.includes(text));
+  return parts.filter((part) => part.type !== 'reasoning' || part.seal?.origin !== 'gemini' || part.seal.data !== '' || !repeated(part.text));
 }
 
 /** One part of a conversation or of an answer. */

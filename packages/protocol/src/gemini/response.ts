@@ -10,7 +10,7 @@ import { writeBundle, writeSeal } from '../seal.ts';
 import { inputTotal } from '../usage-fields.ts';
 import { emptyUsage, parseUsage, usageTotal } from '../usage.ts';
 import type { Usage } from '../usage.ts';
-import { CallLedger, decodePart } from './blocks.ts';
+import { CallLedger, decodePart, withoutRepeated } from './blocks.ts';
 import { failures, finishOf, finishReasonOf, get, getFields } from './types.ts';
 
 export function decodeResponse(body: unknown, context: AnswerContext): ChatResponse {
@@ -21,7 +21,7 @@ export function decodeResponse(body: unknown, context: AnswerContext): ChatRespo
   const reason = asString(get(candidate, 'finishReason')) ?? '';
   const failure = failures[reason];
   if (failure !== undefined) throw new ConversionError('malformed', 'candidates[0]', failure);
-  const parts = decodeAnswer(candidate, context);
+  const parts = withoutRepeated(decodeAnswer(candidate, context));
   const finish = candidate === undefined ? 'content-filter' : (finishOf(reason) ?? 'stop');
   const called = parts.some((part) => part.type === 'tool-call');
   return {
@@ -61,9 +61,9 @@ function decodeAnswer(candidate: Fields | undefined, context: AnswerContext): An
 function addPart(parts: AnswerPart[], part: AnswerPart): void {
   const last = parts.at(-1);
   if (part.type === 'text' && last?.type === 'text') last.text += part.text;
-  else if (part.type === 'reasoning' && last?.type === 'reasoning' && last.seal?.data === '') {
+  else if (part.type === 'reasoning' && last?.type === 'reasoning' && last.seal?.data === '' && part.seal?.origin === 'gemini') {
     last.text += part.text;
-    if (part.seal !== undefined) last.seal = part.seal;
+    last.seal = part.seal;
   } else parts.push(part);
 }
 

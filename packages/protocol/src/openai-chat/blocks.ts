@@ -100,7 +100,8 @@ export function decodeAssistant(message: Fields, path: string, drops: DropLog): 
   if (message.function_call != null) throw drops.refuse('functions', path);
   if (message.audio != null) drops.add('audio-history', path);
   const parts: Part[] = [...decodeReasoning(message)];
-  const texts = decodeContent(message.content, `${path}.content`, drops);
+  // Many upstreams say that they say nothing.
+  const texts = message.content === '' ? [] : decodeContent(message.content, `${path}.content`, drops);
   const citations = objectsOf(message.annotations).flatMap((annotation) => {
     const citation = asFields(annotation.url_citation);
     const url = asText(citation?.url);
