@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from '@hub/service';
 import { within } from './deadline.ts';
@@ -75,7 +76,6 @@ const POLL_MS = 20;
 export class Rebuilder {
   readonly #options: RebuildOptions;
   readonly #running = new Map<string, Promise<void>>();
-  #claims = 0;
 
   constructor(options: RebuildOptions) {
     this.#options = options;
@@ -95,8 +95,7 @@ export class Rebuilder {
   async #rebuild(slot: string, subject: Subject, now: number, calendar: Calendar): Promise<void> {
     const { store, warmTimeoutMs } = this.#options;
     const tag = tagOf(subject);
-    this.#claims += 1;
-    const token = `${process.pid}.${this.#claims}.${now}.${slot}`;
+    const token = randomUUID();
     const signature = signatureOf(subject, calendar.timeZone);
     const began = performance.now();
     for (;;) {
