@@ -21,6 +21,7 @@ export interface RelayEnd {
 
 /** How long a client may leave a full buffer unread before it is cut off. ms */
 const clientStallMs = 600_000;
+const eventEnd = Buffer.from('\n\n');
 /** How long and how much is read on after the client has left, where the provider is set to "drain". */
 const drainMs = 60_000;
 
@@ -72,6 +73,7 @@ function relayStream(reply: Reply, exchange: Exchange, request: ProxyRequest, on
   return new Promise((resolve) => {
     const { sink } = exchange;
     const sample = new AnswerSample();
+    let last: Buffer | undefined;
     let drainTimer: NodeJS.Timeout | undefined;
     sink.start(reply.status, { ...clientHeaders(reply.headers, false), ...corsHeaders(exchange.headers) });
     const stopListening = exchange.onClientGone(() => {
@@ -82,6 +84,7 @@ function relayStream(reply: Reply, exchange: Exchange, request: ProxyRequest, on
     reply.read({
       onData(chunk) {
         sample.add(chunk);
+        last = chunk;
         if (!sink.write(chunk)) pauseUntilDrained(reply, exchange);
       },
       onEnd(error) {
@@ -92,7 +95,11 @@ function relayStream(reply: Reply, exchange: Exchange, request: ProxyRequest, on
           failure,
           sample: sample.text,
           finish() {
-            if (failure !== undefined && failure.kind !== 'client_gone') sink.write(streamError(request, failure));
+            if (failure !== undefined && failure.kind !== 'client_gone' && failure.passedOn !== true) {
+              // What was cut inside an event must not swallow ours.
+              if (last?.subarray(-2).toString('latin1') !== '\n\n') sink.write(eventEnd);
+              sink.write(streamError(request, failure, reply));
+            }
             sink.end();
           },
         });
@@ -108,14 +115,23 @@ function brokenOff(reply: Reply): Failure | undefined {
   return watcher.finished ? undefined : failureOf('network', 502, 'the upstream ended its stream before the answer was complete');
 }
 
-function streamError(request: ProxyRequest, failure: Failure): Uint8Array {
-  if (failure.passedOn === true) return new Uint8Array();
+function streamError(request: ProxyRequest, failure: Failure, { watcher }: Reply): Uint8Array {
   const timeout = failure.kind === 'timeout';
-  return encodeStreamError(request.dialect, {
-    status: timeout ? 504 : 502,
-    type: 'api_error',
-    message: timeout ? 'The upstream stopped sending.' : 'The upstream broke off its answer.',
-  });
+  const { responseId, model, sequenceNumber } = watcher;
+  return encodeStreamError(
+    request.dialect,
+    {
+      status: timeout ? 504 : 502,
+      type: 'api_error',
+      message: timeout ? 'The upstream stopped sending.' : 'The upstream broke off its answer.',
+    },
+    {
+      createdAt: Math.floor(request.arrivedAt / 1000),
+      ...(responseId !== undefined && { responseId }),
+      ...(model !== undefined && { model }),
+      ...(sequenceNumber !== undefined && { sequenceNumber: sequenceNumber + 1 }),
+    },
+  );
 }
 
 function clientGone(): Failure {

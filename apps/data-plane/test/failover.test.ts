@@ -2,6 +2,7 @@ import {
   brotli, cutAfter, emptyBody, errorEventAfter, errorEventFirst, errorIn200, gzip, hangUp, htmlPage, never, redirect,
   type ScriptedUpstream, stallAfter, startUpstream, status,
 } from '@hub/testkit';
+import { SseDecoder } from '@hub/protocol';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { key, messages, provider, settings, startControlPlane, startGateway, type TestControlPlane, type TestGateway, testKey, user } from './boot.ts';
 
@@ -128,7 +129,9 @@ describe('a stream that goes wrong after its first content', () => {
     const response = await messages(hub.url, { body: { stream: true } });
     const text = await response.text();
     expect(text).toContain('content_block_delta');
-    expect(text).toMatch(/event: error\ndata: \{"type":"error"/);
+    const events = new SseDecoder().push(Buffer.from(text));
+    expect(events.at(-1)).toMatchObject({ event: 'error' });
+    expect(JSON.parse(events.at(-1)?.data ?? '')).toMatchObject({ type: 'error', error: { type: 'api_error' } });
     const [record] = await controlPlane.waitForRecords(1);
     expect(record).toMatchObject({ providerId: 1, statusCode: 502 });
     expect(Number(record?.usage?.input)).toBeGreaterThan(0);

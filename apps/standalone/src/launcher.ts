@@ -9,7 +9,7 @@ import type { LauncherEnv } from './env.ts';
 import { lockFolder } from './lock.ts';
 import { endOrphans, noteProcesses } from './orphans.ts';
 import { connectHost, controlPlanePlan, dataPlanePlan, demoUpstreamPlan, type Secrets } from './planes.ts';
-import { checkPorts, freePort } from './ports.ts';
+import { checkPorts } from './ports.ts';
 import { createManagementClient } from './setup/management-client.ts';
 import type { DemoUpstream } from './setup/demo.ts';
 import { setUp } from './setup/setup.ts';
@@ -80,29 +80,28 @@ interface StartOptions {
 }
 
 /**
- * Starts everything that is a process, at once: the data plane waits for the control plane by itself, or serves what it
- * knew last. What a first start makes is made as soon as the control plane can make it.
+ * Starts everything that is a process. The data plane comes after the control plane: it would wait for it by itself, but
+ * not without complaining. What a first start makes is made meanwhile.
  */
 async function startProcesses({ env, folder, terminal, databaseUrl, startProcess }: StartOptions): Promise<Ready> {
   const secrets = findSecrets(env, folder);
-  const grpcPort = env.controlPlaneGrpcPort || (await freePort(env.bind));
   const url = ({ http }: Ports) => `http://${connectHost(env.bind)}:${http}`;
 
   const demo = env.demo ? startDemo(env, folder, startProcess) : undefined;
-  const controlPlane = startProcess(controlPlanePlan({ env, folder, secrets, grpcPort }, databaseUrl)).then(url);
-  const dataPlane = startProcess(dataPlanePlan({ env, folder, secrets, grpcPort })).then(url);
-  const settingUp = Promise.all([controlPlane, demo]).then(([managementUrl, upstream]) => {
-    const client = createManagementClient(managementUrl, secrets.adminToken);
+  const controlPlane = startProcess(controlPlanePlan({ env, folder, secrets }, databaseUrl));
+  const dataPlane = controlPlane.then((ports) => startProcess(dataPlanePlan({ env, folder, secrets }, ports)));
+  const settingUp = Promise.all([controlPlane, demo]).then(([ports, upstream]) => {
+    const client = createManagementClient(url(ports), secrets.adminToken);
     return setUp({ client, env, folder, terminal, demo: upstream }).catch((error: unknown) => {
       terminal.note(`the first setup could not be finished and will be tried again at the next start: ${messageOf(error)}`);
       return undefined;
     });
   });
-  const [controlPlaneUrl, dataPlaneUrl, demoKey] = await Promise.all([controlPlane, dataPlane, settingUp]);
-  if (demoKey !== undefined) await untilInForce(dataPlaneUrl, demoKey);
+  const [controlPorts, dataPorts, demoKey] = await Promise.all([controlPlane, dataPlane, settingUp]);
+  if (demoKey !== undefined) await untilInForce(url(dataPorts), demoKey);
   return {
-    dataPlaneUrl,
-    controlPlaneUrl,
+    dataPlaneUrl: url(dataPorts),
+    controlPlaneUrl: url(controlPorts),
     ...(env.adminToken === '' ? { adminToken: secrets.adminToken } : {}),
     ...(demoKey === undefined ? {} : { demoKey }),
   };

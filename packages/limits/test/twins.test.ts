@@ -126,7 +126,7 @@ describe.skipIf(!redisAvailable)('Redis and its memory twin', () => {
           await alone.close();
         }
       }),
-      { numRuns: 600 },
+      { numRuns: 60 },
     );
   });
 });

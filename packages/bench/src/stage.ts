@@ -1,0 +1,127 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Child, pinSelf, raisePriority, startChild, startRedisServer } from './child.ts';
+import { type ControlPlane, planeToken, startControlPlane } from './control-plane.ts';
+import type { Job, Measured, Reply, Target } from './load/job.ts';
+import { observeRedis, type RedisObserver } from './redis-stats.ts';
+
+/** All that a measurement needs, as processes: upstream, Redis, control plane, load generator, and the proxies under test. */
+
+export interface StageOptions {
+  /** Keeps the proxies on a core of their own, everything else away from it. */
+  readonly pin: boolean;
+  readonly hardBudgets: boolean;
+}
+
+export interface Stage {
+  readonly redis: RedisObserver;
+  readonly controlPlane: ControlPlane;
+  /** Past the proxies. */
+  readonly upstream: Target;
+  /** Of everything but the proxies. ms so far are the caller's to read */
+  readonly pids: readonly number[];
+  run(job: Job): Promise<Measured>;
+  startBareProxy(): Promise<Proxy>;
+  /** @param entry the data plane's program @param nodeOptions for node itself */
+  startDataPlane(entry: string, nodeOptions?: readonly string[]): Promise<Proxy>;
+  stop(): Promise<void>;
+}
+
+export interface Proxy extends Target {
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+export const dataPlaneEntry = fileURLToPath(new URL('../../../apps/data-plane/dist/main.js', import.meta.url));
+const own = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+
+export async function openStage({ pin, hardBudgets }: StageOptions): Promise<Stage> {
+  const cores = coresFor(pin ? availableParallelism() : 1);
+  if (cores.rest !== undefined) pinSelf(cores.rest);
+  raisePriority(process.pid);
+  const opened: (() => Promise<void> | void)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const close of opened.splice(0).toReversed()) await close();
+  };
+  const keep = (child: Child): Child => {
+    opened.push(() => child.stop());
+    return child;
+  };
+  try {
+    const folder = mkdtempSync(join(tmpdir(), 'hub-bench-'));
+    opened.push(() => rmSync(folder, { recursive: true, force: true }));
+    const upstream = keep(await startChild({ name: 'the upstream', entry: own('./upstream.js'), env: {}, core: cores.upstream }));
+    const upstreamUrl = `http://127.0.0.1:${upstream.port}`;
+    const redisServer = keep(await startRedisServer(await freePort(), cores.rest));
+    const redis = observeRedis(redisServer.port);
+    opened.push(() => redis.close());
+    const controlPlane = await startControlPlane(upstreamUrl, { hardBudgets });
+    opened.push(() => controlPlane.stop());
+    const generator = keep(await startChild({ name: 'the load generator', entry: own('./load/generator.js'), env: {}, core: cores.generator }));
+    let dataFolders = 0;
+    return {
+      redis,
+      controlPlane,
+      upstream: { port: upstream.port, pid: undefined },
+      pids: [upstream.pid, redisServer.pid, generator.pid, process.pid],
+      run: (job) => ask(generator, job),
+      async startBareProxy() {
+        const child = await startChild({ name: 'the bare proxy', entry: own('./bare-proxy.js'), env: { BENCH_UPSTREAM: upstreamUrl }, core: cores.proxy });
+        return proxyOf(child, opened);
+      },
+      async startDataPlane(entry, nodeOptions = []) {
+        const env = {
+          DATA_PLANE_PORT: '0',
+          DATA_PLANE_OPS_PORT: '0',
+          HUB_BIND: '127.0.0.1',
+          PLANE_TOKEN: planeToken,
+          CONTROL_PLANE_GRPC_URL: controlPlane.address,
+          REDIS_URL: `redis://127.0.0.1:${redisServer.port}`,
+          HUB_DATA_DIR: join(folder, `data-plane-${dataFolders++}`),
+          ALLOW_PRIVATE_UPSTREAMS: '1',
+          NODE_ENV: 'production',
+        };
+        return proxyOf(await startChild({ name: 'the data plane', entry, env, core: cores.proxy, nodeOptions }), opened);
+      },
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The proxies alone on one core; the others share what there is beside it. */
+function coresFor(count: number): Record<'proxy' | 'upstream' | 'generator' | 'rest', number | undefined> {
+  if (count < 2) return { proxy: undefined, upstream: undefined, generator: undefined, rest: undefined };
+  const at = (core: number): number => Math.min(core, count - 1);
+  return { proxy: 0, upstream: at(1), generator: at(2), rest: at(3) };
+}
+
+function proxyOf(child: Child, opened: (() => Promise<void> | void)[]): Proxy {
+  opened.push(() => child.stop());
+  return { port: child.port, pid: child.pid, stop: () => child.stop() };
+}
+
+async function ask(generator: Child, job: Job): Promise<Measured> {
+  generator.process.send(job);
+  const [reply] = (await once(generator.process, 'message')) as [Reply];
+  if (reply.kind === 'failed') throw new Error(`the load generator failed: ${reply.message}`);
+  return reply.measured;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
