@@ -20,10 +20,12 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { Outcome } from './outcome.ts';
 import type { ProviderState } from './plan.ts';
 import { openPlaneLink, type PlaneLink } from './plane-link.ts';
+import { startProber } from './prober.ts';
 import { sessionIdOf } from './request/session-id.ts';
 import { openSharedState, type SharedState } from './shared-state.ts';
 import { createTokenCounter, type TokenCounter } from './tokens/token-counter.ts';
 import { createCredentials } from './upstream/credentials.ts';
+import { fetchModelList } from './upstream/model-list-request.ts';
 import { createTransport, type Transport } from './upstream/transport.ts';
 
 /** The composition root: makes every part of the data plane and is the only file that knows them all. */
@@ -89,6 +91,8 @@ export async function createGateway({ env, log, clock, inFlight }: GatewayOption
     bodyTimeoutMs: env.bodyTimeoutMs,
     allowPrivate: env.allowPrivateUpstreams,
   });
+  const tools = requestTools(env, clock, transport, shared);
+  const prober = env.smartProbing ? startProber({ ...probing(env, tools.attemptTools), snapshot: () => config.snapshot, clock, log }) : undefined;
   return {
     log,
     clock,
@@ -100,7 +104,7 @@ export async function createGateway({ env, log, clock, inFlight }: GatewayOption
     nodeId,
     tokenCounter,
     lockout: createLockout(),
-    ...requestTools(env, clock, transport, shared),
+    ...tools,
     stateOf: (provider) => shared.stateOf(provider),
     background(name, work) {
       work.catch((error: unknown) => log.error({ err: error, work: name }, 'background work failed'));
@@ -112,6 +116,7 @@ export async function createGateway({ env, log, clock, inFlight }: GatewayOption
       if (userId !== undefined) shipper.event({ case: 'userExpired', value: { $typeName: 'hub.v1.UserExpired', userId } });
     },
     async close(deadlineMs) {
+      prober?.close();
       await shipper.flush(deadlineMs);
       shipper.close();
       await config.close();
@@ -141,6 +146,14 @@ function requestTools(env: Env, clock: Clock, transport: Transport, { breakers, 
       affinity: createAffinity(),
       shortContextMessages: env.shortContextDetection ? env.shortContextThreshold : 0,
     },
+  };
+}
+
+function probing(env: Env, tools: AttemptTools) {
+  return {
+    breakers: tools.breakers,
+    intervalMs: env.probeIntervalMs,
+    ask: (provider: Provider) => fetchModelList(provider, tools, env.probeTimeoutMs),
   };
 }
 

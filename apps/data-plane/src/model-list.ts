@@ -5,9 +5,8 @@ import type { Caller } from './authenticate.ts';
 import { type Exchange, header } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
 import { isRecord } from './request/json.ts';
-import { type Route, providerDialect } from './routes.ts';
-import type { Credential } from './upstream/headers.ts';
-import { type Target, targetOf } from './upstream/target.ts';
+import type { Route } from './routes.ts';
+import { fetchModelList } from './upstream/model-list-request.ts';
 
 /** `GET /v1/models` and its relatives (contract C13): which models this caller can ask for, in the caller's shape. */
 
@@ -17,8 +16,6 @@ interface ListContext {
   readonly gateway: Gateway;
 }
 
-/** Upstream lists are small; whatever is larger is no list. Bytes. */
-const maxListBytes = 8 * 1024 * 1024;
 const defaultTimeoutMs = 10_000;
 
 export async function answerModels(exchange: Exchange, route: Route & { kind: 'models' }, context: ListContext): Promise<void> {
@@ -86,68 +83,13 @@ function pickProvider(type: ProviderType, { caller, snapshot, gateway }: ListCon
 async function modelsOf(provider: Provider, gateway: Gateway): Promise<readonly string[]> {
   if (provider.allowedModels.size > 0) return [...provider.allowedModels];
   try {
-    const credential = await gateway.attemptTools.credentials.of(provider);
-    const body = await fetchList(provider, credential, gateway);
+    const { status, body } = await fetchModelList(provider, gateway.attemptTools, provider.timeouts.totalMs || defaultTimeoutMs);
+    if (status !== 200) throw new Error(`status ${status}`);
     return idsOf(body);
   } catch (error) {
     gateway.log.warn({ provider: provider.id, reason: error instanceof Error ? error.message : String(error) }, 'the model list of a provider could not be read');
     return [];
   }
-}
-
-function fetchList(provider: Provider, credential: Credential, gateway: Gateway): Promise<unknown> {
-  const target = listTarget(provider);
-  const timeoutMs = provider.timeouts.totalMs || defaultTimeoutMs;
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    let status = 0;
-    const fail = (message: string) => {
-      clearTimeout(timer);
-      call.abort();
-      reject(new Error(message));
-    };
-    const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
-    const call = gateway.attemptTools.transport.send(
-      { method: 'GET', origin: target.origin, path: target.path, headers: listHeaders(provider, credential), body: undefined },
-      { proxyUrl: provider.proxyUrl, http2: false },
-      {
-        onHead: (received) => (status = received),
-        onData(chunk) {
-          size += chunk.length;
-          if (size > maxListBytes) return fail('the list is too large');
-          chunks.push(chunk);
-        },
-        onError(error) {
-          clearTimeout(timer);
-          reject(error);
-        },
-        onEnd() {
-          clearTimeout(timer);
-          if (status !== 200) return reject(new Error(`status ${status}`));
-          try {
-            resolve(JSON.parse(Buffer.concat(chunks).toString('utf8')));
-          } catch {
-            reject(new Error('the list is not JSON'));
-          }
-        },
-      },
-    );
-  });
-}
-
-function listTarget(provider: Provider): Target {
-  const gemini = providerDialect[provider.type] === 'gemini';
-  return targetOf(provider, gemini ? '/v1beta/models' : '/v1/models', '');
-}
-
-function listHeaders(provider: Provider, credential: Credential): string[] {
-  const headers = ['accept', 'application/json', 'accept-encoding', 'identity'];
-  if (credential.kind === 'x-goog-api-key') headers.push('x-goog-api-key', credential.token);
-  else if (provider.type === 'claude') headers.push('x-api-key', credential.token);
-  else headers.push('authorization', `Bearer ${credential.token}`);
-  if (providerDialect[provider.type] === 'anthropic') headers.push('anthropic-version', '2023-06-01');
-  return headers;
 }
 
 /** OpenAI and Anthropic: data[].id; Gemini: models[].name without its prefix. */

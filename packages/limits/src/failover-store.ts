@@ -189,7 +189,7 @@ export class FailoverStore implements LimitStore {
     const { holds, clock, log, leaseMs } = this.#options;
     const now = clock.now();
     // Numbers of sessions go on from the seconds of the epoch: higher than any that Redis has given.
-    const local = new MemoryStore({ weight: () => 1, sequenceBase: Math.floor(now / 1000) % 1_000_000_000 });
+    const local = new MemoryStore({ weight: () => this.#nodes, sequenceBase: Math.floor(now / 1000) % 1_000_000_000 });
     this.#local = local;
     log.warn({ err: reason, nodes: this.#nodes }, 'Redis does not answer: limits go on in memory with a share of them');
     for (const abandon of this.#waiting) abandon(reason);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Client } from 'pg';
 import { expect, it, vi } from 'vitest';
 import { type EmbeddedOptions, startEmbedded } from '../src/embedded.ts';
@@ -68,7 +68,7 @@ it('takes the server away with a launcher that is killed', async () => {
   await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), { timeout: 30_000, interval: 20 });
 });
 
-it('ends a server that even its guard left behind', async () => {
+it.runIf(process.platform === 'linux')('ends a server that even its guard left behind', async () => {
   const dataDir = folder();
   const launcher = await launch(dataDir);
   undo(() => kill(launcher.process));
@@ -127,7 +127,9 @@ it('says so in one line when the folder can not be written', async () => {
 it('puts the socket elsewhere when the path is too long for one', async () => {
   const dataDir = join(folder(), 'd'.repeat(80));
   const { url } = await start({ dataDir });
-  expect((new URL(url).searchParams.get('host') ?? '').length).toBeLessThan(100);
+  const socketFolder = new URL(url).searchParams.get('host') ?? '';
+  undo(() => rmSync(dirname(socketFolder), { recursive: true, force: true }));
+  expect(socketFolder.length).toBeLessThan(100);
   expect(await run(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
 });
 

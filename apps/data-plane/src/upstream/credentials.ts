@@ -1,5 +1,6 @@
 import type { Clock } from '@hub/service';
 import type { Provider } from '@hub/contract';
+import { fetchJson } from '../fetch-json.ts';
 import { isRecord } from '../request/json.ts';
 import type { Credential } from './headers.ts';
 import type { Transport } from './transport.ts';
@@ -16,6 +17,7 @@ export interface Credentials {
 const googleTokenUrl = 'https://oauth2.googleapis.com/token';
 /** A token is renewed this long before it runs out. ms */
 const renewalMarginMs = 60_000;
+const renewalTimeoutMs = 15_000;
 
 interface Token {
   readonly accessToken: string;
@@ -70,31 +72,20 @@ function ownToken(stored: Record<string, unknown>, now: number): string | undefi
   return time > now + renewalMarginMs ? token : undefined;
 }
 
-function renewToken(transport: Transport, tokenUrl: string, stored: Record<string, unknown>, clock: Clock): Promise<Token> {
+async function renewToken(transport: Transport, tokenUrl: string, stored: Record<string, unknown>, clock: Clock): Promise<Token> {
   const url = new URL(tokenUrl);
   const form = new URLSearchParams({ grant_type: 'refresh_token' });
   for (const name of ['client_id', 'client_secret', 'refresh_token']) form.set(name, String(stored[name] ?? ''));
-  const body = Buffer.from(form.toString());
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let status = 0;
-    transport.send(
-      { method: 'POST', origin: url.origin, path: url.pathname, headers: ['content-type', 'application/x-www-form-urlencoded'], body },
-      { proxyUrl: undefined, http2: false },
-      {
-        onHead: (received) => (status = received),
-        onData: (chunk) => chunks.push(chunk),
-        onError: reject,
-        onEnd: () => {
-          const answer = parseStored(Buffer.concat(chunks).toString('utf8'));
-          const accessToken = answer?.['access_token'];
-          if (status !== 200 || typeof accessToken !== 'string') {
-            return reject(new Error(`Google refused to renew the access token (status ${status})`));
-          }
-          const seconds = Number(answer?.['expires_in'] ?? 3600);
-          resolve({ accessToken, expiresAt: clock.now() + seconds * 1000 });
-        },
-      },
-    );
-  });
+  const request = {
+    method: 'POST',
+    origin: url.origin,
+    path: url.pathname,
+    headers: ['content-type', 'application/x-www-form-urlencoded'],
+    body: Buffer.from(form.toString()),
+  };
+  const { status, body } = await fetchJson(transport, request, { proxyUrl: undefined, timeoutMs: renewalTimeoutMs, maxBytes: 64 * 1024 });
+  const accessToken = isRecord(body) ? body['access_token'] : undefined;
+  if (status !== 200 || typeof accessToken !== 'string') throw new Error(`Google refused to renew the access token (status ${status})`);
+  const seconds = Number((isRecord(body) ? body['expires_in'] : undefined) ?? 3600);
+  return { accessToken, expiresAt: clock.now() + seconds * 1000 };
 }
