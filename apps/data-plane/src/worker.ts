@@ -1,4 +1,4 @@
-import { announceReady, createLifecycle, type Logger, startOpsServer, stopOnSignals, systemClock } from '@hub/service';
+import { AggregatorRegistry, announceReady, createLifecycle, type Logger, startOpsServer, stopOnSignals, systemClock } from '@hub/service';
 import type { Env } from './env.ts';
 import { createGateway } from './gateway.ts';
 import { handle } from './handle.ts';
@@ -24,6 +24,11 @@ export async function runWorker({ env, log, ops }: WorkerOptions): Promise<void>
   let inFlight = () => 0;
   const gateway = await createGateway({ env, log, clock: systemClock, inFlight: () => inFlight() });
   lifecycle.onClose('gateway', () => gateway.close(flushMs));
+  if (!ops) {
+    // The primary asks its workers for their numbers over IPC.
+    AggregatorRegistry.setRegistries([gateway.metrics.registry]);
+    new AggregatorRegistry();
+  }
   const notReady = () => [
     ...(lifecycle.stopping ? ['stopping'] : []),
     ...(gateway.config.snapshot === undefined ? ['no configuration yet'] : []),
