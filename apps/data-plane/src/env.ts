@@ -28,6 +28,7 @@ const spec = {
   drainTimeoutMs: integer('HUB_DRAIN_TIMEOUT_MS', 60_000, { min: 0, max: 3_600_000 }, 'ms that open streams get when the process is asked to stop'),
   shortContextThreshold: integer('SHORT_CONTEXT_THRESHOLD', 2, { min: 0, max: 100 }, 'conversations up to this length get a session of their own while theirs is in use'),
   shortContextDetection: flag('ENABLE_SHORT_CONTEXT_DETECTION', true, 'whether they do'),
+  redisTimeoutMs: integer('HUB_REDIS_TIMEOUT_MS', 80, { min: 5, max: 10_000 }, 'ms that a silent Redis may cost a request, once; then limits go on in memory'),
   holdLeaseMs: integer('HUB_HOLD_LEASE_MS', 60_000, { min: 2000, max: 3_600_000 }, 'ms until what a dead process held comes back'),
   rateLimits: flag('ENABLE_RATE_LIMIT', true, 'false: no limits and no Redis at all'),
   sessionTtlSeconds: integer('SESSION_TTL', 300, { min: 10, max: 86_400 }, 'seconds that a session remembers its provider'),

@@ -27,9 +27,19 @@ export interface SharedStateOptions {
 
 export async function openSharedState({ env, clock, log, nodeId, limits, shipper, nameOf }: SharedStateOptions): Promise<SharedState> {
   const redis: RedisClient | undefined = env.redisUrl === '' || !env.rateLimits ? undefined : await openRedis({ urls: env.redisUrl, log });
-  const limiter = createLimiter({ redis, warm: warmOver(limits), clock, log, nodeId, sessionTtlMs: env.sessionTtlSeconds * 1000, leaseMs: env.holdLeaseMs, renewEveryMs: Math.floor(env.holdLeaseMs / 3) });
+  const limiter = createLimiter({
+    redis,
+    warm: warmOver(limits),
+    clock,
+    log,
+    nodeId,
+    sessionTtlMs: env.sessionTtlSeconds * 1000,
+    leaseMs: env.holdLeaseMs,
+    renewEveryMs: Math.floor(env.holdLeaseMs / 3),
+    redisTimeoutMs: env.redisTimeoutMs,
+  });
   limiter.onModeChange((mode) => log.warn({ mode }, 'limits changed their mode'));
-  const breakers = createBreakers({ redis, clock, log, redisIsThere: () => limiter.mode !== 'local' });
+  const breakers = createBreakers({ redis, clock, log, redisIsThere: () => limiter.mode !== 'local', redisTimeoutMs: env.redisTimeoutMs });
   breakers.onTransition(({ own, to, providerId, record }) => {
     if (!own || to !== 'open') return;
     log.warn({ provider: providerId, failures: record.failures, until: record.openUntil }, 'circuit breaker opened');

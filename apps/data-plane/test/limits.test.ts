@@ -40,7 +40,7 @@ describe.each([
 
   async function boot(...rows: wire.Entity['entity'][]): Promise<TestGateway[]> {
     controlPlane.publish([settings(), priced, provider({ url: upstream.url, breakerFailureThreshold: 0 }), ...rows]);
-    const env = shared && redis !== undefined ? { REDIS_URL: redis.url } : {};
+    const env = shared && redis !== undefined ? { REDIS_URL: redis.url, HUB_REDIS_TIMEOUT_MS: '5000' } : {};
     for (let index = 0; index < (shared ? 2 : 1); index++) hubs.push(await startGateway(controlPlane, { env }));
     return hubs;
   }

@@ -6,7 +6,11 @@ describe.skipIf(!redisControllable)('WORKERS=2', () => {
   let redis: TestRedis;
   beforeAll(async () => {
     redis = await startRedis();
-    hub = await startHub({ redis, env: { WORKERS: '2' } });
+    hub = await startHub({
+      redis,
+      // Exact limits are asked of a machine that may be busy with other tests.
+      env: { WORKERS: '2', HUB_REDIS_TIMEOUT_MS: '5000' },
+     });
     await hub.createProvider();
   });
   afterAll(async () => {

@@ -96,6 +96,20 @@ describe.skipIf(!redisAvailable || !redisControllable)('when Redis', () => {
     expect((await limiter.peekProvider(provider, NOW, ZONE)).spent?.daily).toBe(usd(2));
   });
 
+  it('freezes, nobody waits longer than the first', async () => {
+    const timeoutMs = 1500;
+    const limiter = await node({ redisTimeoutMs: timeoutMs, heartbeatMs: 60_000 });
+    const [user, key] = [subject('user'), subject('key')];
+    server.freeze();
+    const first = limiter.reserve(request(key, user));
+    await new Promise((resolve) => setTimeout(resolve, timeoutMs / 2));
+    const wait = await elapsed(() => limiter.reserve(request(key, user)));
+    await first;
+    server.thaw();
+    expect(wait).toBeLessThan(timeoutMs * 0.8);
+    await inMode(limiter, 'shared');
+  });
+
   it('is away, each node enforces its share', async () => {
     const limiters = [await node(), await node()];
     await settledNodes(limiters);

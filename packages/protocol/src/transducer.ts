@@ -7,22 +7,7 @@ export interface Transducer<Input, Output> {
   end(): Output[];
 }
 
-/** First `left`, then `right`, as one step. */
-export function compose<Input, Middle, Output>(
-  left: Transducer<Input, Middle>,
-  right: Transducer<Middle, Output>,
-): Transducer<Input, Output> {
-  const through = (items: Middle[]): Output[] => {
-    if (items.length === 1 && items[0] !== undefined) return right.push(items[0]);
-    return items.flatMap((item) => right.push(item));
-  };
-  return {
-    push: (input) => through(left.push(input)),
-    end: () => [...through(left.end()), ...right.end()],
-  };
-}
-
-/** Runs a finite input through a step: what tests and whole answers need. */
+/** Runs a finite input through a step. */
 export function collect<Input, Output>(step: Transducer<Input, Output>, inputs: Iterable<Input>): Output[] {
   const outputs: Output[] = [];
   for (const input of inputs) outputs.push(...step.push(input));

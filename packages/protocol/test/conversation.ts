@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { emptyRequest } from '../src/chat.ts';
 import type { AnswerPart, ChatEvent, ChatRequest, ChatResponse, Part, Turn } from '../src/chat.ts';
 import type { AnswerOptions } from '../src/index.ts';

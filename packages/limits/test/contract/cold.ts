@@ -14,7 +14,9 @@ export function coldContract(opened: () => Backend): void {
       const another = opened().shared ? limiterOf({ warm: books.warm }) : limiter;
       const user = subject('user', { dailyNanos: usd(1), fiveHourNanos: usd(10), weeklyNanos: usd(10), monthlyNanos: usd(10), totalNanos: usd(10) });
       const key = subject('key');
-      books.add([user, key], usd(0.25), NOW - 2 * HOUR);
+      books.add([user, key], usd(0.2), NOW - 2 * HOUR);
+      // Taken in a moment ago: comes by itself, not in the sums.
+      books.add([user, key], usd(0.05), NOW - HOUR, NOW - MINUTE);
       books.add([user, key], usd(0.5), NOW - 6 * HOUR);
       books.add([user, key], usd(1), NOW - 20 * HOUR);
       books.add([user, key], usd(2), NOW - 20 * 24 * HOUR);

@@ -91,6 +91,28 @@ export function spendingContract(opened: () => Backend): void {
       expect(now?.spent?.total).toBe(usd(1));
     });
 
+    it('is not counted after a release', async () => {
+      const limiter = limiterOf();
+      const [user, key] = [subject('user', { totalNanos: usd(10) }), subject('key')];
+      const hold = await admitted(limiter, request(key, user));
+      await hold.release(NOW);
+      await hold.settle({ nanos: usd(1), now: NOW });
+      expect((await limiter.peekUser(user, [], NOW, ZONE))[0]?.spent?.total).toBe(0n);
+    });
+
+    it('by a node whose clock is days ahead does no lasting harm', async () => {
+      const limiter = limiterOf();
+      const rolling = { mode: 'rolling', minuteOfDay: 0 } as const;
+      const [user, key] = [subject('user'), subject('key', { fiveHourNanos: usd(1), dailyNanos: usd(1), dailyReset: rolling })];
+      await spend(limiter, key, user, 5n, NOW + 72 * HOUR);
+      await spend(limiter, key, user, 3n, NOW);
+      await spend(limiter, key, user, 2n, NOW + 240 * HOUR);
+      const [, now] = await limiter.peekUser(user, [key], NOW + 240 * HOUR, ZONE);
+      expect(now?.spent).toMatchObject({ fiveHour: 2n, daily: 2n });
+      const [, later] = await limiter.peekUser(user, [key], NOW + 300 * HOUR, ZONE);
+      expect(later?.spent).toMatchObject({ fiveHour: 0n, daily: 0n });
+    });
+
     it('leaves windows when they end', async () => {
       const limiter = limiterOf();
       const user = subject('user');
