@@ -15,6 +15,7 @@ const launcherSpec = {
   bind: text('HUB_BIND', '127.0.0.1', 'address of all these ports; 0.0.0.0 lets other machines in'),
   dataDir: text('HUB_DATA_DIR', '', 'folder for everything that is kept; default .data in the checkout'),
   databaseUrl: text(['DATABASE_URL', 'DSN'], '', 'your PostgreSQL; without it one is started in the data folder'),
+  databaseWaitSeconds: integer('DATABASE_WAIT_SECONDS', 10, { min: 0, max: 3600 }, 'how long your PostgreSQL may take to come up'),
   adminToken: adminToken(),
   planeToken: text('PLANE_TOKEN', '', 'shared by the planes; generated if unset'),
   masterKey: text('HUB_MASTER_KEY', '', 'seals secrets at rest; generated if unset'),

@@ -30,6 +30,7 @@ export function controlPlanePlan({ env, folder, secrets }: PlaneOptions, databas
         CONTROL_PLANE_GRPC_PORT: String(last?.['grpc'] ?? env.controlPlaneGrpcPort),
         CONTROL_PLANE_OPS_PORT: String(last?.['ops'] ?? env.controlPlaneOpsPort),
         DATABASE_URL: databaseUrl,
+        DATABASE_WAIT_SECONDS: String(env.databaseWaitSeconds),
         ADMIN_TOKEN: secrets.adminToken,
         HUB_DATA_DIR: folder.folder('control-plane'),
       }),

@@ -101,7 +101,7 @@ describe('a hub that can not start says why in one line', () => {
   });
 
   it('when the database is not there', async () => {
-    const { ended, stderr } = spawnHub({ HUB_DATA_DIR: newFolder(), DATABASE_URL: 'postgresql://nobody@127.0.0.1:9/none' });
+    const { ended, stderr } = spawnHub({ HUB_DATA_DIR: newFolder(), DATABASE_URL: 'postgresql://nobody@127.0.0.1:9/none', DATABASE_WAIT_SECONDS: '0' });
     expect(await ended).toBe(1);
     expect(linesOf(stderr())).toHaveLength(1);
   });

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import { createDemoServer } from '../src/demo/server.ts';
 import type { Provider } from '../src/setup/management-client.ts';
 import { conversations } from './dialect-clients.ts';
+import { blocksOf } from './readme.ts';
 import { dataFolder, type HubProcess, manage, removeDataFolder, spawnHub, startHub, stopHub } from './hub-process.ts';
 
 // Whole programs start here.
@@ -98,22 +99,25 @@ describe('the first start', () => {
     });
   }
 
-  it('takes a user, a key and a provider over the management API, and serves them', async () => {
+  it('takes a provider, a user and a key as the README says, and serves them', async () => {
     const upstream = createDemoServer({ key: 'the-real-key', paceMs: 0, clock: systemClock });
     await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => {
       upstream.close();
       upstream.closeAllConnections();
     });
-    const client = manage(hub);
-    const { user } = (await client.call('users/addUser', { name: 'alice' })) as { user: { id: number } };
-    const { generatedKey } = (await client.call('keys/addKey', { userId: user.id, name: 'laptop' })) as { generatedKey: string };
-    await client.call('providers/addProvider', {
-      name: 'anthropic',
-      url: `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`,
-      key: 'the-real-key',
-      provider_type: 'claude',
-    });
+    const script = blocksOf('README.md')
+      .find((block) => block.includes('providers/addProvider'))
+      ?.replaceAll('http://127.0.0.1:8081', hub.ready.controlPlaneUrl)
+      .replaceAll('.data/', `${folder}/`)
+      .replace('https://api.anthropic.com', `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`)
+      .replace('sk-ant-YOUR-KEY', 'the-real-key')
+      // One answer per line.
+      .replaceAll('curl ', "curl --silent --show-error --write-out '\\n' ");
+    const { stdout } = await run('sh', ['-c', script ?? 'false']);
+    const answers = stdout.trim().split('\n').map((line) => JSON.parse(line) as { ok: boolean; data?: { generatedKey?: string } });
+    expect(answers.map(({ ok }) => ok)).toEqual([true, true, true]);
+    const generatedKey = answers[2]?.data?.generatedKey ?? '';
     const send = conversations['Anthropic Messages, stream'];
     const answer = await vi.waitFor(() => send?.({ url: hub.ready.dataPlaneUrl, key: generatedKey }, 'hello'), { timeout: 10_000, interval: 50 });
     expect(answer?.text).toContain('hello');

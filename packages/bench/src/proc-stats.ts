@@ -29,9 +29,10 @@ export function resetPeak(pid: number): void {
   writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }
 
-/** Time that all cores were busy so far, and how many there are. */
-export function machine(): { readonly busyMs: number; readonly stolenMs: number } {
-  const line = /^cpu\s+(.*)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? '';
+/** Time that all cores were busy so far and that the host took away, and how many cores there are. */
+export function machine(): { readonly busyMs: number; readonly stolenMs: number; readonly cores: number } {
+  const text = readFileSync('/proc/stat', 'utf8');
+  const line = /^cpu\s+(.*)$/m.exec(text)?.[1] ?? '';
   const [user = 0, nice = 0, system = 0, , , interrupt = 0, softInterrupt = 0, steal = 0] = line.split(/\s+/).map(Number);
-  return { busyMs: (user + nice + system + interrupt + softInterrupt) * msPerTick, stolenMs: steal * msPerTick };
+  return { busyMs: (user + nice + system + interrupt + softInterrupt) * msPerTick, stolenMs: steal * msPerTick, cores: text.match(/^cpu\d+ /gm)?.length ?? 1 };
 }

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { type Child, pinSelf, raisePriority, startChild, startRedisServer } from './child.ts';
 import { type ControlPlane, planeToken, startControlPlane } from './control-plane.ts';
 import type { Job, Measured, Reply, Target } from './load/job.ts';
+import { cpuMs } from './proc-stats.ts';
 import { observeRedis, type RedisObserver } from './redis-stats.ts';
 
 /** All that a measurement needs, as processes: upstream, Redis, control plane, load generator, and the proxies under test. */
@@ -23,9 +24,11 @@ export interface Stage {
   readonly controlPlane: ControlPlane;
   /** Past the proxies. */
   readonly upstream: Target;
-  /** Of everything but the proxies. ms so far are the caller's to read */
-  readonly pids: readonly number[];
   run(job: Job): Promise<Measured>;
+  /** Right answers that came from data planes so far, streams that were held open not counted. */
+  readonly served: number;
+  /** Processor time of all processes of the bench so far, those that have ended too. ms */
+  ourCpuMs(): number;
   startBareProxy(): Promise<Proxy>;
   /** @param entry the data plane's program @param nodeOptions for node itself */
   startDataPlane(entry: string, nodeOptions?: readonly string[]): Promise<Proxy>;
@@ -45,6 +48,9 @@ export async function openStage({ pin, hardBudgets }: StageOptions): Promise<Sta
   if (cores.rest !== undefined) pinSelf(cores.rest);
   raisePriority(process.pid);
   const opened: (() => Promise<void> | void)[] = [];
+  const proxies = new Map<number, 'running' | { readonly cpuMs: number }>();
+  const dataPlanes = new Set<number | undefined>();
+  let served = 0;
   const stop = async (): Promise<void> => {
     for (const close of opened.splice(0).toReversed()) await close();
   };
@@ -63,16 +69,35 @@ export async function openStage({ pin, hardBudgets }: StageOptions): Promise<Sta
     const controlPlane = await startControlPlane(upstreamUrl, { hardBudgets });
     opened.push(() => controlPlane.stop());
     const generator = keep(await startChild({ name: 'the load generator', entry: own('./load/generator.js'), env: {}, core: cores.generator }));
-    let dataFolders = 0;
+    const others = [upstream.pid, redisServer.pid, generator.pid, process.pid];
+    const keepProxy = (child: Child): Proxy => {
+      proxies.set(child.pid, 'running');
+      const end = async (): Promise<void> => {
+        if (proxies.get(child.pid) === 'running') proxies.set(child.pid, { cpuMs: cpuMs(child.pid) });
+        await child.stop();
+      };
+      opened.push(end);
+      return { port: child.port, pid: child.pid, stop: end };
+    };
     return {
       redis,
       controlPlane,
       upstream: { port: upstream.port, pid: undefined },
-      pids: [upstream.pid, redisServer.pid, generator.pid, process.pid],
-      run: (job) => ask(generator, job),
+      get served() {
+        return served;
+      },
+      ourCpuMs() {
+        const ofProxies = [...proxies].map(([pid, state]) => (state === 'running' ? cpuMs(pid) : state.cpuMs));
+        return [...others.map(cpuMs), ...ofProxies].reduce((sum, used) => sum + used, 0);
+      },
+      async run(job) {
+        const measured = await ask(generator, job);
+        if (job.kind !== 'open' && job.kind !== 'close' && dataPlanes.has(job.target.pid)) served += measured.all;
+        return measured;
+      },
       async startBareProxy() {
         const child = await startChild({ name: 'the bare proxy', entry: own('./bare-proxy.js'), env: { BENCH_UPSTREAM: upstreamUrl }, core: cores.proxy });
-        return proxyOf(child, opened);
+        return keepProxy(child);
       },
       async startDataPlane(entry, nodeOptions = []) {
         const env = {
@@ -82,11 +107,13 @@ export async function openStage({ pin, hardBudgets }: StageOptions): Promise<Sta
           PLANE_TOKEN: planeToken,
           CONTROL_PLANE_GRPC_URL: controlPlane.address,
           REDIS_URL: `redis://127.0.0.1:${redisServer.port}`,
-          HUB_DATA_DIR: join(folder, `data-plane-${dataFolders++}`),
+          HUB_DATA_DIR: join(folder, `data-plane-${dataPlanes.size}`),
           ALLOW_PRIVATE_UPSTREAMS: '1',
           NODE_ENV: 'production',
         };
-        return proxyOf(await startChild({ name: 'the data plane', entry, env, core: cores.proxy, nodeOptions }), opened);
+        const child = await startChild({ name: 'the data plane', entry, env, core: cores.proxy, nodeOptions });
+        dataPlanes.add(child.pid);
+        return keepProxy(child);
       },
       stop,
     };
@@ -101,11 +128,6 @@ function coresFor(count: number): Record<'proxy' | 'upstream' | 'generator' | 'r
   if (count < 2) return { proxy: undefined, upstream: undefined, generator: undefined, rest: undefined };
   const at = (core: number): number => Math.min(core, count - 1);
   return { proxy: 0, upstream: at(1), generator: at(2), rest: at(3) };
-}
-
-function proxyOf(child: Child, opened: (() => Promise<void> | void)[]): Proxy {
-  opened.push(() => child.stop());
-  return { port: child.port, pid: child.pid, stop: () => child.stop() };
 }
 
 async function ask(generator: Child, job: Job): Promise<Measured> {

@@ -36,7 +36,7 @@ local function roll(key, prefix, lo, sum, low, span)
     end
   end
   if #gone > 0 then call('HDEL', key, unpack(gone)) end
-
+  if low > lo + span or sum < 0 then sum = 0 end
   call('HSET', key, prefix .. 'lo', text(low), prefix .. 'sum', text(sum))
   return sum, low
 end

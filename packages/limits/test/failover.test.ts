@@ -172,6 +172,37 @@ describe.skipIf(!redisAvailable || !redisControllable)('when Redis', () => {
     await refused(limiter, request(key, user, { session: { id: 'b' } }));
   });
 
+  it('is flushed, what was settled a moment ago and is not in the database yet still counts', async () => {
+    const limiter = await node({ heartbeatMs: 60_000 });
+    const [user, key] = [subject('user', { totalNanos: usd(5) }), subject('key')];
+    await spend(limiter, key, user, usd(5));
+    await server.flush();
+    expect(await refused(limiter, request(key, user))).toMatchObject({ limitType: 'usd_total', current: usd(5) });
+    expect(limiter.mode).toBe('shared');
+  });
+
+  it('is away and the database too, what this node has seen still counts', async () => {
+    const books = new Books();
+    const limiter = await node({ warm: books.warm });
+    await settledNodes([limiter]);
+    const rolling = { mode: 'rolling', minuteOfDay: 0 } as const;
+    const key = subject('key', { fiveHourNanos: usd(7), dailyNanos: usd(9), dailyReset: rolling });
+    const user = subject('user', { totalNanos: usd(10), dailyNanos: usd(9), weeklyNanos: usd(9), monthlyNanos: usd(9) });
+    await spend(limiter, key, user, usd(3));
+    await spend(limiter, key, user, usd(1));
+    books.failure = new Error('the control plane is away');
+    await server.kill();
+    await spend(limiter, key, user, usd(2));
+    expect(limiter.mode).toBe('local');
+    const [ofUser, ofKey] = await limiter.peekUser(user, [key], NOW, ZONE);
+    expect(ofUser?.spent).toMatchObject({ total: usd(6), daily: usd(6), weekly: usd(6), monthly: usd(6) });
+    expect(ofKey?.spent).toMatchObject({ fiveHour: usd(6), daily: usd(6) });
+    await spend(limiter, key, user, usd(1));
+    expect(await refused(limiter, request(key, user))).toMatchObject({ limitType: 'usd_5h', current: usd(7) });
+    await server.start();
+    await inMode(limiter, 'shared');
+  });
+
   it('is there, a living request is renewed beyond its lease', async () => {
     let now = NOW;
     const leaseMs = 60_000;

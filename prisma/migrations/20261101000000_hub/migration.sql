@@ -88,6 +88,10 @@ CREATE TABLE hub_usage_rollup (
   duration_count integer NOT NULL DEFAULT 0,
   PRIMARY KEY (bucket, user_id, key_id, provider_id, model, original_model)
 );
+-- What one user, key or provider spent since a moment: asked whenever counters are rebuilt and by every statistic.
+CREATE INDEX idx_hub_usage_rollup_user ON hub_usage_rollup (user_id, bucket);
+CREATE INDEX idx_hub_usage_rollup_key ON hub_usage_rollup (key_id, bucket);
+CREATE INDEX idx_hub_usage_rollup_provider ON hub_usage_rollup (provider_id, bucket);
 
 CREATE TABLE hub_node (
   node_id varchar PRIMARY KEY,

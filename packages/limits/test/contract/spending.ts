@@ -104,6 +104,7 @@ export function spendingContract(opened: () => Backend): void {
       const limiter = limiterOf();
       const rolling = { mode: 'rolling', minuteOfDay: 0 } as const;
       const [user, key] = [subject('user'), subject('key', { fiveHourNanos: usd(1), dailyNanos: usd(1), dailyReset: rolling })];
+      await spend(limiter, key, user, 1n, NOW);
       await spend(limiter, key, user, 5n, NOW + 72 * HOUR);
       await spend(limiter, key, user, 3n, NOW);
       await spend(limiter, key, user, 2n, NOW + 240 * HOUR);

@@ -21,7 +21,9 @@ function decodeTool(tool: Fields, path: string, request: ChatRequest, drops: Dro
     const namespace = asString(tool.name) ?? '';
     if (asText(tool.description) !== undefined) drops.add('namespace-description', path);
     for (const [index, inner] of objectsOf(tool.tools).entries()) {
-      addTool(request, { ...decodeDefinition(inner, `${path}.tools[${index}]`), namespace });
+      const place = `${path}.tools[${index}]`;
+      if (inner.type === 'function' || inner.type === 'custom') addTool(request, { ...decodeDefinition(inner, place), namespace });
+      else decodeTool(inner, place, request, drops);
     }
   } else if (type.startsWith('web_search')) request.webSearch = decodeWebSearch(tool);
   else if (serverTools.has(type)) drops.add('server-tool', path);
