@@ -30,14 +30,10 @@ try {
 }
 
 async function start() {
-  await prepare();
+  await install();
+  await build('apps', appsWithDependencies(), ['--filter=./apps/*...']);
   // In this very process, so that there is no middleman between the terminal's signals and the launcher.
   await import(pathToFileURL(join(root, 'apps/standalone/dist/main.js')).href);
-}
-
-async function prepare() {
-  await install();
-  await build();
 }
 
 function requireNode() {
@@ -59,7 +55,8 @@ function cleanEnvironment() {
 // ---------------------------------------------------------------------------------------------------- install and build
 
 async function install() {
-  const wanted = fingerprint(['pnpm-lock.yaml', 'pnpm-workspace.yaml', ...workspaces().map((folder) => join(folder, 'package.json'))]);
+  const manifests = ['.', ...workspaces()].map((folder) => join(folder, 'package.json'));
+  const wanted = fingerprint(['pnpm-lock.yaml', 'pnpm-workspace.yaml', ...manifests]);
   if (readStamp('installed') === wanted) return;
   requireWritableCheckout('installing');
   const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -72,39 +69,54 @@ async function install() {
   say(`installed in ${seconds(began)}`);
 }
 
-async function build() {
-  const sources = fingerprint(buildInputs());
-  if (readStamp('built') === `${sources} ${buildOutputs()}`) return;
+/** Builds what changed, if anything did. `what` names the stamp, `folders` are the workspaces that it is about. */
+async function build(what, folders, filters) {
+  const stamp = () => `${fingerprint(buildInputs(folders))} ${buildOutputs(folders)}`;
+  if (readStamp(`built-${what}`) === stamp()) return;
   requireWritableCheckout('building');
   say('building what changed');
   const began = Date.now();
-  await run('the build', process.execPath, [join(root, 'node_modules/turbo/bin/turbo'), 'run', 'build', '--output-logs=errors-only']);
-  writeStamp('built', `${sources} ${buildOutputs()}`);
+  await run('the build', process.execPath, [join(root, 'node_modules/turbo/bin/turbo'), 'run', 'build', '--output-logs=errors-only', ...filters]);
+  writeStamp(`built-${what}`, stamp());
   say(`built in ${seconds(began)}`);
 }
 
-/** The root package and every app and package. */
+/** Folders of every app and package. */
 function workspaces() {
   const folders = ['apps', 'packages'].flatMap((parent) => readdirSync(join(root, parent)).map((name) => join(parent, name)));
-  return ['.', ...folders].filter((folder) => existsSync(join(root, folder, 'package.json')));
+  return folders.filter((folder) => existsSync(join(root, folder, 'package.json')));
 }
 
-function buildInputs() {
-  const files = ['tsconfig.base.json', 'turbo.json', 'prisma/schema.prisma', 'pnpm-lock.yaml'];
-  for (const workspace of workspaces()) {
-    files.push(join(workspace, 'package.json'), join(workspace, 'tsconfig.json'));
-    if (workspace !== '.') files.push(...filesBelow(join(workspace, 'src')).filter((file) => !file.endsWith('.test.ts')));
+/** Those that the running hub consists of; the tests' tools are not among them. */
+function appsWithDependencies() {
+  const byName = new Map(workspaces().map((folder) => [manifest(folder).name, folder]));
+  const needed = new Set(workspaces().filter((folder) => folder.startsWith('apps')));
+  for (const folder of needed) {
+    for (const name of Object.keys(manifest(folder).dependencies ?? {})) if (byName.has(name)) needed.add(byName.get(name));
+  }
+  return [...needed].sort();
+}
+
+function manifest(folder) {
+  return JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+}
+
+function buildInputs(folders) {
+  const files = ['package.json', 'tsconfig.base.json', 'turbo.json', 'prisma/schema.prisma', 'pnpm-lock.yaml'];
+  for (const folder of folders) {
+    files.push(join(folder, 'package.json'), join(folder, 'tsconfig.json'));
+    files.push(...filesBelow(join(folder, 'src')).filter((file) => !file.endsWith('.test.ts')));
   }
   return files;
 }
 
 /** Says whether the outputs are still those of the last build, without reading them. */
-function buildOutputs() {
+function buildOutputs(folders) {
   const hash = createHash('sha256');
-  for (const workspace of workspaces()) {
-    const record = join(root, workspace, '.tsbuildinfo');
-    const built = existsSync(record) && existsSync(join(root, workspace, 'dist'));
-    hash.update(`${workspace} ${built ? statSync(record).mtimeMs : 'none'}\n`);
+  for (const folder of folders) {
+    const record = join(root, folder, '.tsbuildinfo');
+    const built = existsSync(record) && existsSync(join(root, folder, 'dist'));
+    hash.update(`${folder} ${built ? statSync(record).mtimeMs : 'none'}\n`);
   }
   return hash.digest('hex');
 }
@@ -154,7 +166,8 @@ function requireWritableCheckout(what) {
 /** @returns the exit code */
 async function test(options) {
   const strict = options.includes('--no-skips');
-  await prepare();
+  await install();
+  await build('everything', workspaces(), []);
   const failedChecks = await runChecks();
   const summary = await runTests(options.filter((option) => option !== '--no-skips'));
   for (const line of explainSkips(summary)) say(line);

@@ -6,6 +6,7 @@ import { providerSubject } from './admission.ts';
 import { outputCap } from './budget.ts';
 import { errorRulesOf } from './error-rules.ts';
 import type { Exchange } from './exchange.ts';
+import { HubFault } from './faults.ts';
 import { judge, type Verdict } from './failure-policy.ts';
 import { finalFault, type LastFailure } from './final-fault.ts';
 import { noProviderFault } from './no-provider.ts';
@@ -32,6 +33,7 @@ export interface AttemptTools {
 export interface Answered {
   readonly reply: Reply;
   readonly candidate: Candidate;
+  readonly prepared: PreparedRequest;
   /** Still to be told how the answer ended. */
   readonly permit: Permit;
   /** Another provider was tried before this one. */
@@ -45,6 +47,8 @@ export interface AttemptContext {
   readonly outcome: Outcome;
   /** undefined: nothing was taken (count_tokens). */
   readonly hold: Hold | undefined;
+  /** The provider that answered this session before. */
+  readonly bound: number | undefined;
   /** Known to be refused by its own limits. */
   readonly firstRefused: Candidate | undefined;
 }
@@ -70,7 +74,7 @@ export async function attempt(context: AttemptContext, tools: AttemptTools): Pro
     if (!selected) outcome.selected(candidate, plan, tools.clock.now());
     selected = true;
     const result = await attemptCandidate(candidate, context, tools);
-    if (result.reply !== undefined) return { reply: result.reply, candidate, permit: entry.permit, failedOver: failures.length > 0 };
+    if (result.reply !== undefined) return { reply: result.reply, prepared: result.prepared, candidate, permit: entry.permit, failedOver: failures.length > 0 };
     const now = tools.clock.now();
     if (result.verdict.countsForBreaker) entry.permit.failure(now);
     else entry.permit.release(now);
@@ -100,7 +104,7 @@ async function enter(
 }
 
 type CandidateResult =
-  | { readonly reply: Reply }
+  | { readonly reply: Reply; readonly prepared: PreparedRequest }
   | { readonly reply: undefined; readonly failure: Failure; readonly verdict: Verdict };
 
 /** All attempts at one provider. */
@@ -120,7 +124,7 @@ async function attemptCandidate(candidate: Candidate, context: AttemptContext, t
     const at = tools.clock.now();
     if (result.reply !== undefined) {
       outcome.succeeded(candidate, result.reply.status, isFirstAttempt(outcome, number), { number, at });
-      return { reply: result.reply };
+      return result;
     }
     const { failure } = result;
     const plainer = plainerRoute(route, failure, provider);
@@ -144,9 +148,9 @@ function isFirstAttempt(outcome: Outcome, number: number): boolean {
 async function exchangeOnce(
   candidate: Candidate,
   route: Route,
-  { exchange, outcome, hold }: AttemptContext,
+  { exchange, outcome, hold, bound }: AttemptContext,
   tools: AttemptTools,
-): Promise<{ reply: Reply } | { reply: undefined; failure: Failure }> {
+): Promise<{ reply: Reply; prepared: PreparedRequest } | { reply: undefined; failure: Failure }> {
   const { provider } = candidate;
   const { request, caller } = outcome.start;
   if (exchange.clientGone) return { reply: undefined, failure: failureOf('client_gone', 499, 'the client closed the connection') };
@@ -155,8 +159,10 @@ async function exchangeOnce(
     prepared = prepareRequest(request, caller, provider, {
       credential: await tools.credentials.of(provider),
       outputCap: outputCap(outcome.start, provider, hold?.grantedNanos),
+      sameProvider: bound === provider.id,
     });
   } catch (error) {
+    if (error instanceof HubFault) return { reply: undefined, failure: failureOf('status', error.status, error.message) };
     return { reply: undefined, failure: failureOf('network', 502, error instanceof Error ? error.message : String(error)) };
   }
   outcome.trying(candidate, prepared);
@@ -171,7 +177,7 @@ async function exchangeOnce(
   const stopListening = exchange.onClientGone(() => pending.abandon());
   const result = await pending.result;
   stopListening();
-  return isFailure(result) ? { reply: undefined, failure: result } : { reply: result };
+  return isFailure(result) ? { reply: undefined, failure: result } : { reply: result, prepared };
 }
 
 /** Over HTTP/1.1 instead of HTTP/2, or directly instead of through a proxy, where that may help and is allowed. */

@@ -34,7 +34,7 @@ async function dispatch(exchange: Exchange, route: Route, gateway: Gateway): Pro
   }
   const caller = await authenticated(exchange, route, snapshot, gateway);
   if (route.kind === 'models') return answerModels(exchange, route, { caller, snapshot, gateway });
-  const request = await readRequest(exchange, route, snapshot.settings.maxRequestBodyBytes);
+  const request = await readRequest(exchange, route, { limit: snapshot.settings.maxRequestBodyBytes, stranger: false });
   const admitted = { request, caller, snapshot };
   for (const guard of gateway.guards) {
     if (request.operation === 'count_tokens' && !guard.onCountTokens) continue;
@@ -59,7 +59,7 @@ async function authenticated(exchange: Exchange, route: Route, snapshot: Snapsho
     const fault = error instanceof HubFault ? error.fault : undefined;
     if (fault === 'invalid_api_key') gateway.lockout.failed(exchange.remoteAddress, now);
     if (fault === 'user_expired') gateway.reportExpired(exchange, snapshot);
-    if (route.kind === 'proxy' && route.chat) await readRequest(exchange, route, strangerBodyBytes);
+    if (route.kind === 'proxy' && route.chat) await readRequest(exchange, route, { limit: strangerBodyBytes, stranger: true });
     throw error;
   }
 }

@@ -26,11 +26,11 @@ export async function serve(exchange: Exchange, admitted: Admitted, gateway: Gat
   }
   const id = recordId(request.arrivedAt);
   const session = sessionIdOf(request, caller);
-  const facts = { format: request.format, model: request.model, wantsContext1m: wantsContext1m(request), caller, canConvert: false };
+  const facts = { format: request.format, model: request.model, wantsContext1m: wantsContext1m(request), caller, canConvert: snapshot.settings.formatConversion && request.operation === 'generate' };
   const planFor = (bound: number | undefined) => planCandidates({ ...facts, bound }, snapshot, gateway.stateOf, Math.random);
   if (request.operation === 'count_tokens') {
     const outcome = new Outcome({ id, request, caller, snapshot, sessionId: session.id, sequence: 1 });
-    return answer({ exchange, outcome, plan: planFor(undefined), hold: undefined, firstRefused: undefined }, undefined, gateway);
+    return answer({ exchange, outcome, plan: planFor(undefined), hold: undefined, firstRefused: undefined, bound: undefined }, gateway);
   }
   const admission = await admit(admitted, id, session, gateway.admissionTools, planFor);
   const { plan, hold, sessionId, sequence, firstRefused } = admission;
@@ -40,17 +40,19 @@ export async function serve(exchange: Exchange, admitted: Admitted, gateway: Gat
   }
   const outcome = new Outcome({ id, request, caller, snapshot, sessionId, sequence });
   await gateway.ledger.begin(outcome.beginRecord());
-  return answer({ exchange, outcome, plan, hold, firstRefused }, admission.bound, gateway);
+  return answer({ exchange, outcome, plan, hold, firstRefused, bound: admission.bound }, gateway);
 }
 
-async function answer(context: AttemptContext, bound: number | undefined, gateway: Gateway): Promise<void> {
-  const { exchange, outcome, hold } = context;
+async function answer(context: AttemptContext, gateway: Gateway): Promise<void> {
+  const { exchange, outcome, hold, bound } = context;
   const { request } = outcome.start;
   let end: RelayEnd;
   let answered: Answered;
   try {
     answered = await attempt(context, gateway.attemptTools);
-    end = await relay(answered.reply, exchange, request, answered.candidate.provider.onClientAbort);
+    const { candidate, prepared, reply } = answered;
+    const { conversion, hideUsage } = prepared;
+    end = await relay(reply, exchange, { request, conversion, hideUsage, onClientAbort: candidate.provider.onClientAbort });
     conclude(gateway, answered, end);
   } catch (error) {
     const fault = toFault(error);

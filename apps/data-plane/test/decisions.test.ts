@@ -122,7 +122,7 @@ describe('plan', () => {
 
 describe('what a provider gets', () => {
   const prepare = (request: ProxyRequest, init: Partial<wire.Provider> = {}, keyInit: Partial<wire.Key> = {}) =>
-    prepareRequest(request, callerOf(keyInit), providerOf(init), { credential: { kind: 'bearer+x-api-key', token: 'T' }, outputCap: undefined });
+    prepareRequest(request, callerOf(keyInit), providerOf(init), { credential: { kind: 'bearer+x-api-key', token: 'T' }, outputCap: undefined, sameProvider: false });
   const json = (body: Buffer | undefined) => JSON.parse(body?.toString() ?? '') as Record<string, unknown>;
   const headersOf = (flat: readonly string[]) => Object.fromEntries(Array.from({ length: flat.length / 2 }, (_, index) => [flat[index * 2], flat[index * 2 + 1]]));
 

@@ -35,12 +35,12 @@ export interface FailoverOptions {
   readonly timeoutMs: number;
   readonly leaseMs: number;
   readonly heartbeatMs: number;
+  /** Settlements kept for a Redis that is away; then the oldest are left to the database. */
+  readonly mostJournaled: number;
   /** Drops a connection that is open but silent. */
   readonly reconnect?: (() => void) | undefined;
 }
 
-/** Settlements kept for a Redis that is away; then the oldest are left to the database. */
-const MOST_JOURNALED = 50_000;
 const HAND_BACK_BATCH = 200;
 /** What handing back may wait for one answer, and how long a probe may stay unanswered before the connection is dropped. */
 const STEP_TIMEOUT_MS = 2000;
@@ -57,20 +57,23 @@ type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: fals
  */
 export class FailoverStore implements LimitStore {
   readonly #options: FailoverOptions;
-  readonly #journal = new Journal<SettleOrder>({
-    most: MOST_JOURNALED,
-    timeOf: ({ position }) => position.now,
-    onDropped: (order) => this.#leaveToDatabase(order),
-  });
+  readonly #journal: Journal<SettleOrder>;
   readonly #forget = new Map<string, { slot: string; tag: string }>();
   readonly #listeners = new Set<(mode: Mode) => void>();
   readonly #waiting = new Set<(reason: unknown) => void>();
   #local: MemoryStore | undefined;
+  /** The slot that got no answer: of a Cluster, its node must answer before the whole is trusted again. */
+  #suspect: string | undefined;
   #nodes = 1;
   #closed = false;
 
   constructor(options: FailoverOptions) {
     this.#options = options;
+    this.#journal = new Journal({
+      most: options.mostJournaled,
+      timeOf: ({ position }) => position.now,
+      onDropped: (order) => this.#leaveToDatabase(order),
+    });
   }
 
   get mode(): Mode {
@@ -93,45 +96,45 @@ export class FailoverStore implements LimitStore {
   }
 
   reserve(order: ReserveOrder): Promise<ReserveAnswer> {
-    return this.#run((store) => store.reserve(order));
+    return this.#run(order.slot, (store) => store.reserve(order));
   }
 
   async settle(order: SettleOrder): Promise<SettleAnswer> {
     if (this.#local === undefined) {
       const outcome = await this.#bounded(this.#options.shared.settle(order), this.#options.timeoutMs);
       if (outcome.ok) return outcome.value;
-      this.#leave(outcome.reason);
+      this.#leave(outcome.reason, order.hold.slot);
     }
     this.#journal.push(order);
     return this.#memory().settle(order);
   }
 
   renew(slot: string, holds: readonly HoldOrder[], now: number, leaseUntil: number): Promise<void> {
-    return this.#run((store) => store.renew(slot, holds, now, leaseUntil));
+    return this.#run(slot, (store) => store.renew(slot, holds, now, leaseUntil));
   }
 
   claim(order: ClaimOrder): Promise<'yours' | 'busy' | 'warm'> {
-    return this.#run((store) => store.claim(order));
+    return this.#run(order.slot, (store) => store.claim(order));
   }
 
   seed(order: SeedOrder): Promise<'seeded' | 'lost'> {
-    return this.#run((store) => store.seed(order));
+    return this.#run(order.slot, (store) => store.seed(order));
   }
 
   forget(slot: string, tag: string): Promise<void> {
-    return this.#run((store) => store.forget(slot, tag));
+    return this.#run(slot, (store) => store.forget(slot, tag));
   }
 
   peek(order: PeekOrder): Promise<PeekAnswer> {
-    return this.#run((store) => store.peek(order));
+    return this.#run(order.slot, (store) => store.peek(order));
   }
 
   bind(slot: string, member: string, binding: BindingOrder, now: number): Promise<void> {
-    return this.#run((store) => store.bind(slot, member, binding, now));
+    return this.#run(slot, (store) => store.bind(slot, member, binding, now));
   }
 
   terminate(slot: string, member: string): Promise<void> {
-    return this.#run((store) => store.terminate(slot, member));
+    return this.#run(slot, (store) => store.terminate(slot, member));
   }
 
   async heartbeat(nodeId: string, now: number, until: number): Promise<Heartbeat> {
@@ -156,11 +159,11 @@ export class FailoverStore implements LimitStore {
     return this.#local ?? this.#leave(new Error('closed'));
   }
 
-  async #run<T>(work: (store: LimitStore) => Promise<T>): Promise<T> {
+  async #run<T>(slot: string, work: (store: LimitStore) => Promise<T>): Promise<T> {
     if (this.#local === undefined) {
       const outcome = await this.#bounded(work(this.#options.shared), this.#options.timeoutMs);
       if (outcome.ok) return outcome.value;
-      this.#leave(outcome.reason);
+      this.#leave(outcome.reason, slot);
     }
     return work(this.#memory());
   }
@@ -184,8 +187,9 @@ export class FailoverStore implements LimitStore {
     });
   }
 
-  #leave(reason: unknown): MemoryStore {
+  #leave(reason: unknown, slot?: string): MemoryStore {
     if (this.#local !== undefined) return this.#local;
+    this.#suspect = slot;
     const { holds, clock, log, leaseMs } = this.#options;
     const now = clock.now();
     // Numbers of sessions go on from the seconds of the epoch: higher than any that Redis has given.
@@ -193,7 +197,7 @@ export class FailoverStore implements LimitStore {
     this.#local = local;
     log.warn({ err: reason, nodes: this.#nodes }, 'Redis does not answer: limits go on in memory with a share of them');
     for (const abandon of this.#waiting) abandon(reason);
-    for (const slot of holds.slots()) void local.renew(slot, holds.ofSlot(slot), now, now + leaseMs);
+    for (const held of holds.slots()) void local.renew(held, holds.ofSlot(held), now, now + leaseMs);
     this.#tell('local');
     void this.#comeBack();
     return local;
@@ -230,6 +234,7 @@ export class FailoverStore implements LimitStore {
     }
     this.#nodes = probe.value.nodes;
     const step = <T>(work: Promise<T>) => this.#bounded(work, STEP_TIMEOUT_MS);
+    if (this.#suspect !== undefined) mustHaveWorked(await step(shared.renew(this.#suspect, [], now, now)));
     if (probe.value.forgotten) await this.#reassertAll(step);
     else await this.#renewAll(step);
     while (this.#journal.size > 0) {

@@ -31,6 +31,8 @@ export interface LimiterOptions {
   readonly warmTimeoutMs?: number;
   /** Stable while the process lives. Default: random. */
   readonly nodeId?: string;
+  /** True: it only looks (the control plane), so it is none of the nodes that share limits when Redis is away. */
+  readonly observer?: boolean;
 }
 
 export interface ReserveRequest {
@@ -75,7 +77,7 @@ export interface Limiter {
   /**
    * One atomic step: checks every limit of key and user in the order total, concurrent sessions, requests per minute, 5
    * hours, day, week, month (the key before its user), and takes a request, a session and, under hard budgets, a
-   * reservation. Or refuses and takes nothing. Does not reject.
+   * reservation. Or refuses and takes nothing. Rejects with a RangeError for an unknown time zone, and for nothing else.
    */
   reserve(request: ReserveRequest): Promise<ReserveResult>;
   /** The numbers of a user and keys of his. */

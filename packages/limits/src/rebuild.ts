@@ -177,7 +177,7 @@ export class Rebuilder {
     const records = new Map<string, Seed['recent'][number]>();
     for (const { hold, subjects, nanos, startedAt } of this.#options.recent.list()) {
       if (hold.slot !== slot || !subjects.some((settled) => tagOf(settled) === tag)) continue;
-      
+      records.set(hold.recordId, { recordId: hold.recordId, nanos, startedAt });
     }
     for (const row of rows) records.set(row.recordId, row);
     return [...records.values()].filter(({ startedAt }) => startedAt >= (subject.totalSince ?? 0));

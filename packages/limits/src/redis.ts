@@ -45,6 +45,7 @@ export async function openRedis({ urls, log, waitMs = 1000 }: OpenRedisOptions):
   });
   redis.on('ready', () => {
     lastMessage = '';
+    void warnOfEviction(redis, log);
   });
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, waitMs);
@@ -75,4 +76,17 @@ function openCluster(first: URL, nodes: readonly URL[]): Cluster {
       },
     },
   );
+}
+
+/** A Redis that evicts keys under memory pressure forgets limits: counters are rebuilt, holds and rates are not. */
+async function warnOfEviction(redis: RedisClient, log: Logger): Promise<void> {
+  try {
+    const answer: unknown = await redis.config('GET', 'maxmemory-policy');
+    const policy: unknown = Array.isArray(answer) ? answer[1] : undefined;
+    if (typeof policy === 'string' && policy !== 'noeviction') {
+      log.warn({ policy }, 'Redis may evict keys when its memory is full: set maxmemory-policy to noeviction');
+    }
+  } catch {
+    // Managed servers forbid CONFIG; then there is nothing to warn of.
+  }
 }

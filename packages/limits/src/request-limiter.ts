@@ -22,6 +22,7 @@ import type { TakeAnswer, Taken } from './taker.ts';
 import { calendarOf } from './window.ts';
 import type { Calendar } from './window.ts';
 
+const MOST_JOURNALED = 50_000;
 /** Settlements of this node that may not be in the database yet: longer than a record takes to get there. */
 const RECENT = { keepMs: 10_000, most: 10_000 };
 
@@ -46,6 +47,7 @@ export class RequestLimiter implements Limiter {
   readonly #taker: Taker;
   readonly #context: HoldContext;
   readonly #timers: NodeJS.Timeout[];
+  readonly #isNode: boolean;
 
   constructor(options: LimiterOptions) {
     this.#clock = options.clock;
@@ -72,10 +74,10 @@ export class RequestLimiter implements Limiter {
       note: (order, standings) => this.#noteSettlement(order, standings),
       takeProvider: (request) => this.#taker.takeProvider(request),
     };
-    this.#timers = [
-      setInterval(() => void this.#renew(), options.renewEveryMs ?? 20_000).unref(),
-      setInterval(() => void this.#beat(), this.#heartbeatMs).unref(),
-    ];
+    this.#timers = [setInterval(() => void this.#renew(), options.renewEveryMs ?? 20_000).unref()];
+    this.#isNode = options.observer !== true;
+    if (!this.#isNode) return;
+    this.#timers.push(setInterval(() => void this.#beat(), this.#heartbeatMs).unref());
     void this.#beat();
   }
 
@@ -91,6 +93,7 @@ export class RequestLimiter implements Limiter {
       timeoutMs: redisTimeoutMs ?? 80,
       leaseMs: this.#leaseMs,
       heartbeatMs: this.#heartbeatMs,
+      mostJournaled: MOST_JOURNALED,
       reconnect: () => redis.disconnect(true),
     });
   }
@@ -272,7 +275,7 @@ export class RequestLimiter implements Limiter {
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     const now = this.#clock.now();
-    await this.#store.heartbeat(this.#nodeId, now, now);
+    if (this.#isNode) await this.#store.heartbeat(this.#nodeId, now, now);
     this.#failover?.close();
   }
 }

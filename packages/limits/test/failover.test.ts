@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { recordId, silentLogger, systemClock } from '@hub/service';
-import { redisAvailable, redisControllable, startRedis } from '@hub/testkit';
+import { redisAvailable, redisClusterAvailable, redisControllable, startRedis } from '@hub/testkit';
 import type { TestRedis } from '@hub/testkit';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -235,5 +235,45 @@ describe.skipIf(!redisAvailable || !redisControllable)('when Redis', () => {
     const killedAt = Date.now();
     await expect.poll(async () => (await mine()).ok, { timeout: 10_000, interval: 50 }).toBe(true);
     expect(Date.now() - killedAt).toBeLessThan(leaseMs + 1500);
+  });
+});
+
+describe.skipIf(!redisClusterAvailable)('when a Redis Cluster', () => {
+  let server: TestRedis;
+  beforeAll(async () => {
+    server = await startRedis({ cluster: true });
+  });
+  afterAll(() => server.stop());
+
+  it('freezes, dies and comes back empty, nothing is lost or doubled', async () => {
+    const redis = await openRedis({ urls: server.urls.join(','), log: silentLogger, waitMs: 10_000 });
+    const limiter = createLimiter({
+      redis,
+      warm: new Books().warm,
+      clock: { now: () => NOW },
+      log: silentLogger,
+      redisTimeoutMs: 300,
+      heartbeatMs: 20,
+    });
+    onTestFinished(async () => {
+      await limiter.close();
+      redis.disconnect();
+    });
+    const [user, key] = [subject('user', { totalNanos: usd(100) }), subject('key')];
+    const provider = subject('provider', { dailyNanos: usd(100), concurrentSessions: 1 });
+    const hold = await admitted(limiter, request(key, user, { provider, session: { id: 'a' } }));
+    server.freeze();
+    await spend(limiter, key, user, usd(1));
+    expect(limiter.mode).toBe('local');
+    server.thaw();
+    await inMode(limiter, 'shared');
+    await server.kill();
+    await spend(limiter, key, user, usd(2));
+    await server.start();
+    await inMode(limiter, 'shared');
+    expect(await limiter.reserve(request(key, user, { provider, session: { id: 'b' } }))).toMatchObject({ provider: { ok: false } });
+    await hold.settle({ nanos: usd(4), now: NOW });
+    expect((await limiter.peekUser(user, [], NOW, ZONE))[0]?.spent?.total).toBe(usd(7));
+    expect((await limiter.peekProvider(provider, NOW, ZONE)).spent?.daily).toBe(usd(4));
   });
 });

@@ -157,5 +157,5 @@ export function convertPath(to: Dialect, model: string, streaming: boolean, enve
  */
 export function keepAlive(dialect: Dialect): string {
   if (dialect === 'anthropic') return 'event: ping\ndata: {"type":"ping"}\n\n';
-  return dialect === 'gemini' ? 'data: {}\n\n' : ': keep-alive\n\n';
+  return dialect === 'gemini' ? 'data: {"candidates":[]}\n\n' : ': keep-alive\n\n';
 }

@@ -20,7 +20,7 @@ function written(dialect: Dialect, request: ChatRequest): unknown {
   return protocols[dialect].encodeRequest(request, { drops, targetModel: targetModels[dialect], sameProvider: true, names: new ToolNaming(dialect) });
 }
 
-function read(dialect: Dialect, body: unknown): unknown[] {
+function understood(dialect: Dialect, body: unknown): unknown[] {
   const drops = new DropLog(dialect, dialect);
   const request = protocols[dialect].decodeRequest(body, { drops, streaming: false });
   request.turns = settleTurns(request.turns, drops);
@@ -31,11 +31,11 @@ describe.each(pairs)('%s → %s → back', (from, to) => {
   it('keeps words, images, calls and results, their order and ids', () => {
     fc.assert(
       fc.property(conversation, (request) => {
-        const before = read(from, written(from, request));
+        const before = understood(from, written(from, request));
         const there = convertRequest(from, to, written(from, request), options({ targetModel: targetModels[to] }));
-        expect(read(to, there.body)).toEqual(before);
+        expect(understood(to, there.body)).toEqual(before);
         const back = convertRequest(to, from, there.body, options({ targetModel: targetModels[from] }));
-        expect(read(from, back.body)).toEqual(before);
+        expect(understood(from, back.body)).toEqual(before);
       }),
       { numRuns: 40 },
     );

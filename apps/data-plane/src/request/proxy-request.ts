@@ -37,13 +37,17 @@ const geminiFallbackModel = 'gemini-2.5-flash';
  * Reads and understands a request.
  * @throws BodyProblem, HubFault (400) in the words of the client's dialect
  */
-export async function readRequest(exchange: Exchange, route: Route & { kind: 'proxy' }, limit: number): Promise<ProxyRequest> {
+export async function readRequest(
+  exchange: Exchange,
+  route: Route & { kind: 'proxy' },
+  { limit, stranger }: { readonly limit: number; readonly stranger: boolean },
+): Promise<ProxyRequest> {
   const hasBody = exchange.method !== 'GET' && exchange.method !== 'HEAD';
   const bytes = hasBody ? await exchange.readBody(limit) : Buffer.alloc(0);
   const parsed = parseBody(bytes, route, exchange.headers);
   const body = isRecord(parsed) ? parsed : undefined;
   const format = formatOf(route, body);
-  if (route.chat) checkChatShape(body);
+  if (route.chat) checkChatShape(body, stranger);
   const { model, modelFrom } = modelOf(body, exchange.path);
   if (model === undefined && bytes.length >= suspiciousBytes) {
     throw new HubFault('model_missing', 'The request names no model and is larger than 10 MiB: it was probably cut on its way.');
@@ -92,7 +96,7 @@ function parseBody(bytes: Buffer, route: Route & { kind: 'proxy' }, headers: Req
 function formatOf(route: Route & { kind: 'proxy' }, body: JsonObject | undefined): ClientFormat {
   if (route.format !== undefined) return route.format;
   if (body === undefined) return 'claude';
-  if (route.chat) return Array.isArray(body['messages']) || !Array.isArray(body['input']) ? 'openai' : 'response';
+  if (route.chat) return Array.isArray(body['messages']) ? 'openai' : 'response';
   if (isRecord(body['request'])) return 'gemini-cli';
   if (Array.isArray(body['contents'])) return 'gemini';
   if (Array.isArray(body['input'])) return 'response';
@@ -100,11 +104,14 @@ function formatOf(route: Route & { kind: 'proxy' }, body: JsonObject | undefined
   return 'claude';
 }
 
-/** Contract C1.3: refused before anything is known of the caller. */
-function checkChatShape(body: JsonObject | undefined): void {
+/**
+ * Contract C1.3. v0.3.42 takes a text as `input` for a missing one. The official SDK sends it, so callers may; strangers
+ * hear what they always heard.
+ */
+function checkChatShape(body: JsonObject | undefined, stranger: boolean): void {
   const messages = body?.['messages'];
   const input = body?.['input'];
-  if (!Array.isArray(messages) && !Array.isArray(input) && typeof input !== 'string') {
+  if (!Array.isArray(messages) && !Array.isArray(input) && (stranger || typeof input !== 'string')) {
     throw new HubFault('missing_required_fields', 'The request needs "messages" (Chat Completions) or "input" (Responses).');
   }
   const model = body?.['model'];

@@ -20,7 +20,7 @@ export interface Target {
  * @param search "" or "?…"
  */
 export function targetOf(provider: Provider, path: string, search: string): Target {
-  const known = knownPaths.has(path.toLowerCase()) || /^\/v1(?:beta|internal)?\/models\//i.test(path);
+  const known = knownPaths.has(path.toLowerCase()) || /^\/v1(?:beta|internal)?(?:\/models\/|:)/i.test(path);
   const base = known ? provider.url : (provider.passthroughUrl ?? provider.url);
   const basePath = base.pathname.replace(/\/+$/, '');
   const query = withoutKey(search) || base.search;
