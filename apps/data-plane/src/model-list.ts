@@ -8,7 +8,10 @@ import { isRecord } from './request/json.ts';
 import type { Route } from './routes.ts';
 import { fetchModelList } from './upstream/model-list-request.ts';
 
-/** `GET /v1/models` and its relatives (contract C13): which models this caller can ask for, in the caller's shape. */
+/**
+ * `GET /v1/models` and its relatives (contract C13): which models this caller can ask for, in the caller's shape. Providers
+ * of the caller's own dialect say what they have; one of another dialect takes part with the models that it names.
+ */
 
 interface ListContext {
   readonly caller: Caller;
@@ -20,10 +23,18 @@ const defaultTimeoutMs = 10_000;
 
 export async function answerModels(exchange: Exchange, route: Route & { kind: 'models' }, context: ListContext): Promise<void> {
   const shape = shapeOf(exchange);
-  const types = route.providerTypes ?? typesByOverride(exchange) ?? typesByShape[shape];
-  const providers = types.flatMap((type) => pickProvider(type, context) ?? []);
-  const lists = await Promise.all(providers.map((provider) => modelsOf(provider, context.gateway)));
-  const ids = [...new Set(lists.flat())].sort((left, right) => left.localeCompare(right));
+  const asked = route.providerTypes ?? typesByOverride(exchange);
+  const types = asked ?? typesByShape[shape];
+  const reachable = reachableProviders(context);
+  const native = reachable.filter((provider) => types.includes(provider.type));
+  const foreign = asked === undefined && context.snapshot.settings.formatConversion ? reachable.filter((provider) => !types.includes(provider.type)) : [];
+  const lists = await Promise.all(native.map((provider) => modelsOf(provider, context.gateway)));
+  const named = [...native, ...foreign].flatMap((provider) => [...provider.modelRedirects.keys()]);
+  const converted = foreign.flatMap((provider) => [...provider.allowedModels]);
+  const { allowedModels } = context.caller.user;
+  const ids = [...new Set([...lists.flat(), ...named, ...converted])]
+    .filter((id) => allowedModels.size === 0 || allowedModels.has(id.toLowerCase()))
+    .sort((left, right) => left.localeCompare(right));
   const listShape = route.providerTypes === undefined ? shape : 'openai';
   answerJson(exchange, 200, encodeModelList(listShape, ids, Math.floor(context.gateway.clock.now() / 1000)));
 }
@@ -67,16 +78,14 @@ function typesByOverride(exchange: Exchange): readonly ProviderType[] | undefine
   return name === undefined ? undefined : typesByName[name.trim().toLowerCase()];
 }
 
-/** The provider that would get the caller's next request of this kind. */
-function pickProvider(type: ProviderType, { caller, snapshot, gateway }: ListContext): Provider | undefined {
+/** Whom the caller's groups reach and who could be asked now. */
+function reachableProviders({ caller, snapshot, gateway }: ListContext): Provider[] {
   const groups = caller.key.groups;
-  const able = [...snapshot.providers.values()].filter((provider) => {
-    if (provider.type !== type || !provider.enabled) return false;
-    if (!groups.has('*') && ![...provider.groups].some((group) => groups.has(group))) return false;
+  return [...snapshot.providers.values()].filter((provider) => {
+    if (!provider.enabled || (!groups.has('*') && ![...provider.groups].some((group) => groups.has(group)))) return false;
     const state = gateway.stateOf(provider);
     return state.circuit !== 'open' && !state.overLimit;
   });
-  return able.sort((left, right) => left.priority - right.priority || right.weight - left.weight)[0];
 }
 
 /** The provider's own restriction, else what its upstream says; an upstream that does not answer has no models. */

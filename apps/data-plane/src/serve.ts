@@ -3,6 +3,7 @@ import { recordId } from '@hub/service';
 import type { Hold } from '@hub/limits';
 import { admit } from './admission.ts';
 import { type Answered, attempt, type AttemptContext } from './attempt.ts';
+import { countTokens } from './count-tokens.ts';
 import type { Exchange } from './exchange.ts';
 import { HubFault, toFault } from './faults.ts';
 import type { Gateway } from './gateway.ts';
@@ -26,11 +27,13 @@ export async function serve(exchange: Exchange, admitted: Admitted, gateway: Gat
   }
   const id = recordId(request.arrivedAt);
   const session = sessionIdOf(request, caller);
-  const facts = { format: request.format, model: request.model, wantsContext1m: wantsContext1m(request), caller, canConvert: snapshot.settings.formatConversion && request.operation === 'generate' };
-  const planFor = (bound: number | undefined) => planCandidates({ ...facts, bound }, snapshot, gateway.stateOf, Math.random);
+  const canConvert = snapshot.settings.formatConversion && request.operation === 'generate';
+  const facts = { format: request.format, model: request.model, wantsContext1m: wantsContext1m(request), caller };
+  const planFor = (bound: number | undefined) => planCandidates({ ...facts, bound, canConvert }, snapshot, gateway.stateOf, Math.random);
   if (request.operation === 'count_tokens') {
     const outcome = new Outcome({ id, request, caller, snapshot, sessionId: session.id, sequence: 1 });
-    return answer({ exchange, outcome, plan: planFor(undefined), hold: undefined, firstRefused: undefined, bound: undefined }, gateway);
+    const context = { exchange, outcome, plan: planFor(undefined), hold: undefined, firstRefused: undefined, bound: undefined };
+    return countTokens(context, gateway, () => answer(context, gateway));
   }
   const admission = await admit(admitted, id, session, gateway.admissionTools, planFor);
   const { plan, hold, sessionId, sequence, firstRefused } = admission;

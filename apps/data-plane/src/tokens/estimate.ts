@@ -64,7 +64,7 @@ function unescape(piece: string): string {
 }
 
 /** The request's text, JSON and all: close to what the model reads, since names and brackets are few beside the words. */
-async function inputTokens(request: ProxyRequest, counter: TokenCounter): Promise<number> {
+export async function inputTokens(request: ProxyRequest, counter: TokenCounter): Promise<number> {
   const text = request.bytes.toString('utf8', 0, countedBytes);
   const tokens = (await counter.count(text)) ?? text.length / usualBytesPerToken;
   return Math.max(1, Math.round((tokens * request.bytes.length) / Math.max(1, Math.min(countedBytes, request.bytes.length))));

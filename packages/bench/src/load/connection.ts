@@ -88,7 +88,7 @@ export class Connection {
       if (bytes.length > maxHeadBytes) this.#socket.destroy();
       return undefined;
     }
-    const head = bytes.latin1Slice(0, end);
+    const head = bytes.toString('latin1', 0, end);
     this.#status = Number(head.slice(9, 12));
     const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
     this.#length = length === undefined ? undefined : Number(length);
