@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Provider, Snapshot } from '@hub/contract';
+import type { SessionDirectory } from '@hub/limits';
 import { type Clock, createSealer, type Logger, recordId } from '@hub/service';
 import { type AdmissionTools, createAffinity } from './admission.ts';
 import type { AttemptTools } from './attempt.ts';
@@ -42,6 +43,8 @@ export interface Gateway {
   readonly tokenCounter: TokenCounter;
   readonly nodeId: string;
   readonly admissionTools: AdmissionTools;
+  /** Who is at work, for admins. */
+  readonly sessions: SessionDirectory;
   stateOf(provider: Provider): ProviderState;
   /** Work that no request waits for; its failure is logged. */
   background(name: string, work: Promise<unknown>): void;
@@ -104,6 +107,7 @@ export async function createGateway({ env, log, clock, inFlight }: GatewayOption
     nodeId,
     tokenCounter,
     lockout: createLockout(),
+    sessions: shared.sessions,
     ...tools,
     stateOf: (provider) => shared.stateOf(provider),
     background(name, work) {

@@ -42,6 +42,7 @@ export async function serve(exchange: Exchange, admitted: Admitted, gateway: Gat
     throw noProviderFault(plan, snapshot);
   }
   const outcome = new Outcome({ id, request, caller, snapshot, sessionId, sequence });
+  noteSession(gateway, outcome, 'in_progress');
   await gateway.ledger.begin(outcome.beginRecord());
   return answer({ exchange, outcome, plan, hold, firstRefused, bound: admission.bound }, gateway);
 }
@@ -96,6 +97,23 @@ function settle(gateway: Gateway, outcome: Outcome, served: { hold: Hold; answer
   gateway.background('settle', hold.settle({ nanos: outcome.cost?.nanos ?? 0n, now: gateway.clock.now(), binding: { providerId, rule } }));
 }
 
+/** Keeps the list of active sessions that admins see. */
+function noteSession(gateway: Gateway, outcome: Outcome, status: 'in_progress' | 'completed' | 'error'): void {
+  const { request, caller, sessionId } = outcome.start;
+  gateway.sessions.touch({
+    userId: caller.user.id,
+    keyId: caller.key.id,
+    sessionId,
+    userName: caller.user.name,
+    keyName: caller.key.name,
+    model: request.model ?? '',
+    apiType: request.format === 'response' ? 'codex' : 'chat',
+    providerId: outcome.provider?.id,
+    providerName: outcome.provider?.name ?? '',
+    status,
+  });
+}
+
 async function record(
   gateway: Gateway,
   outcome: Outcome,
@@ -104,6 +122,7 @@ async function record(
   const { request } = outcome.start;
   const endedAt = gateway.clock.now();
   const counted = end.answered === undefined ? undefined : await countedUsage(request, end.answered, gateway.tokenCounter);
+  noteSession(gateway, outcome, end.status >= 400 ? 'error' : 'completed');
   await gateway.ledger.end(
     outcome.end({ status: end.status, endedAt, usage: counted?.usage, usageEstimated: counted?.estimated ?? false, error: end.error }),
   );

@@ -1,5 +1,5 @@
 import { type Client, LimitsService, type Provider, type Snapshot, SubjectKind } from '@hub/contract';
-import { type Breakers, createBreakers, createLimiter, type Limiter, openRedis, type RedisClient, type WarmUp } from '@hub/limits';
+import { type Breakers, createBreakers, createLimiter, createSessionDirectory, type Limiter, openRedis, type RedisClient, type SessionDirectory, type WarmUp } from '@hub/limits';
 import type { Clock, Logger } from '@hub/service';
 import type { Env } from './env.ts';
 import type { Shipper } from './ledger/shipper.ts';
@@ -9,6 +9,7 @@ import type { ProviderState } from './plan.ts';
 export interface SharedState {
   readonly limiter: Limiter;
   readonly breakers: Breakers;
+  readonly sessions: SessionDirectory;
   stateOf(provider: Provider): ProviderState;
   /** Learns what other nodes know of the breakers of these providers. */
   follow(snapshot: Snapshot): void;
@@ -55,9 +56,11 @@ export async function openSharedState({ env, clock, log, nodeId, limits, shipper
       },
     });
   });
+  const sessions = createSessionDirectory({ redis, clock, log });
   return {
     limiter,
     breakers,
+    sessions,
     stateOf(provider) {
       const now = clock.now();
       const refusal = limiter.recentRefusal(provider.id, now);
@@ -70,6 +73,7 @@ export async function openSharedState({ env, clock, log, nodeId, limits, shipper
       breakers.watch(snapshot.providers.keys()).catch((error: unknown) => log.warn({ err: error }, 'the state of the breakers could not be read'));
     },
     async close() {
+      await sessions.close();
       await breakers.settled();
       breakers.close();
       await limiter.close();
