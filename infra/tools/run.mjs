@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/[\\/]$/, '');
 const stamps = join(root, 'node_modules', '.hub');
 const oldestNode = [20, 19];
 const windows = process.platform === 'win32';
@@ -217,8 +217,11 @@ function explainSkips({ skipped, leftOut }) {
   if (skipped === 0) return [];
   const files = leftOut.map(({ file, tests }) => `${file} (${tests})`).join(', ');
   const hasRedis = Boolean(process.env.TEST_REDIS_URL) || spawnSync('redis-server', ['--version'], { stdio: 'ignore' }).status === 0;
-  const remedy = hasRedis ? '' : '; for the suites on Redis: apt-get install redis-server, or set TEST_REDIS_URL';
-  return [`left out: ${files}${remedy}`];
+  const remedies = [
+    ...(hasRedis ? [] : ['; for the suites on Redis: apt-get install redis-server, or set TEST_REDIS_URL']),
+    ...(existsSync(join(root, '..', 'shared', 'golden')) ? [] : ['; for the comparisons with v0.3.42: put its recordings into ../shared/golden']),
+  ];
+  return [`left out: ${files}${remedies.join('')}`];
 }
 
 // ------------------------------------------------------------------------------------------------------------ processes

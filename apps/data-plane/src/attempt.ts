@@ -4,7 +4,6 @@ import type { Breakers, Hold, Permit, Refusal } from '@hub/limits';
 import type { Clock } from '@hub/service';
 import { providerSubject } from './admission.ts';
 import { outputCap } from './budget.ts';
-import { errorRulesOf } from './error-rules.ts';
 import type { Exchange } from './exchange.ts';
 import { HubFault } from './faults.ts';
 import { judge, type Verdict } from './failure-policy.ts';
@@ -13,6 +12,8 @@ import { noProviderFault } from './no-provider.ts';
 import type { Outcome } from './outcome.ts';
 import type { Candidate, Plan } from './plan.ts';
 import { providerDialect } from './routes.ts';
+import { errorRulesOf } from './rules/error-rules.ts';
+import { filtered } from './rules/request-filters.ts';
 import type { Credentials } from './upstream/credentials.ts';
 import { prepareRequest, type PreparedRequest } from './upstream/prepare.ts';
 import { type Failure, failureOf, isFailure, type Reply, requestReply } from './upstream/reply.ts';
@@ -152,11 +153,11 @@ async function exchangeOnce(
   tools: AttemptTools,
 ): Promise<{ reply: Reply; prepared: PreparedRequest } | { reply: undefined; failure: Failure }> {
   const { provider } = candidate;
-  const { request, caller } = outcome.start;
+  const { request, caller, snapshot } = outcome.start;
   if (exchange.clientGone) return { reply: undefined, failure: failureOf('client_gone', 499, 'the client closed the connection') };
   let prepared: PreparedRequest;
   try {
-    prepared = prepareRequest(request, caller, provider, {
+    prepared = prepareRequest(filtered(request, provider, snapshot), caller, provider, {
       credential: await tools.credentials.of(provider),
       outputCap: outputCap(outcome.start, provider, hold?.grantedNanos),
       sameProvider: bound === provider.id,

@@ -195,7 +195,7 @@ async function recordLocal(
   const session = sessionIdOf(request, caller);
   const outcome = new Outcome({ id: recordId(request.arrivedAt), request, caller, snapshot, sessionId: session.id, sequence: 1 });
   const blocked = answer.recordAs === undefined ? undefined : { by: answer.recordAs.blockedBy, reason: answer.recordAs.reason };
-  const end = { status: answer.status, endedAt: clock.now(), usage: undefined, usageEstimated: false, error: undefined };
+  const end = { status: answer.status, endedAt: clock.now(), usage: undefined, usageEstimated: false, error: answer.recordAs?.error };
   await ledger.end(outcome.end(blocked === undefined ? end : { ...end, blocked }));
 }
 

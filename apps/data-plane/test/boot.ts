@@ -39,6 +39,8 @@ export interface TestControlPlane {
   /** What Report does with the next batches. */
   reportMode: 'ack' | 'silent' | 'fail';
   waitForRecords(count: number): Promise<readonly UsageRecord[]>;
+  /** The first record that fits: those of earlier requests may still be on their way. */
+  recordWhere(fits: (record: UsageRecord) => boolean): Promise<UsageRecord>;
   stop(): Promise<void>;
 }
 
@@ -132,6 +134,12 @@ export async function startControlPlane(port = 0): Promise<TestControlPlane> {
         async () => plane.records.length >= count || undefined,
       );
       return plane.records;
+    },
+    recordWhere(fits: (record: UsageRecord) => boolean) {
+      return eventually(
+        () => `a record that fits (${plane.records.length} came)`,
+        async () => plane.records.find(fits),
+      );
     },
     async stop() {
       server.forceShutdown();

@@ -1,5 +1,5 @@
 import { type Dialect, dialects, SseDecoder, validateStream } from '@hub/protocol';
-import { cutAfter, eventually, type ScriptedUpstream, startUpstream, status } from '@hub/testkit';
+import { cutAfter, type ScriptedUpstream, startUpstream, status } from '@hub/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { key, provider, settings, startControlPlane, startGateway, type TestControlPlane, type TestGateway, testKey, user } from './boot.ts';
 
@@ -44,7 +44,7 @@ async function serveFrom(to: Dialect, init: object = {}): Promise<void> {
   const row = provider({ url: upstream.url, providerType: typeOf[to], allowedModels: ['m'], breakerFailureThreshold: 0, ...init });
   await controlPlane.waitForAck(controlPlane.publish([settings(), user(), key(), row]));
 }
-const served = () => eventually(() => 'the record of an answer', async () => controlPlane.records.find((record) => record.statusCode === 200));
+const served = () => controlPlane.recordWhere((record) => record.statusCode === 200);
 const send = ({ path, body }: { path: string; body: Record<string, unknown> }) =>
   fetch(hub.url + path, { method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${testKey}` }, body: JSON.stringify(body) });
 

@@ -7,9 +7,16 @@ export interface CpuProfile {
   readonly timeDeltas: readonly number[];
 }
 
+export interface CallFrame {
+  readonly functionName: string;
+  readonly url: string;
+  /** From 0. */
+  readonly lineNumber: number;
+}
+
 interface ProfileNode {
   readonly id: number;
-  readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
+  readonly callFrame: CallFrame;
   readonly children?: readonly number[];
 }
 
@@ -44,10 +51,10 @@ export function summarize(profile: CpuProfile): ProfileSummary {
       continue;
     }
     busy += time;
-    const stack: ProfileNode[] = [];
+    const stack: CallFrame[] = [];
     for (let at: number | undefined = id; at !== undefined; at = parents.get(at)) {
       const frame = nodes.get(at);
-      if (frame !== undefined) stack.push(frame);
+      if (frame !== undefined) stack.push(frame.callFrame);
     }
     functions.add(stack.map(functionName), time);
     places.add(stack.map(placeName), time);
@@ -56,7 +63,7 @@ export function summarize(profile: CpuProfile): ProfileSummary {
 }
 
 /** Sums by name; a name that is on the stack several times counts once. */
-class Tally {
+export class Tally {
   readonly #self = new Map<string, number>();
   readonly #total = new Map<string, number>();
 
@@ -73,11 +80,11 @@ class Tally {
   }
 }
 
-function functionName({ callFrame: { functionName: name, url, lineNumber } }: ProfileNode): string {
+export function functionName({ functionName: name, url, lineNumber }: CallFrame): string {
   return url === '' ? name || '(anonymous)' : `${name || '(anonymous)'} ${shortUrl(url)}:${lineNumber + 1}`;
 }
 
-function placeName({ callFrame: { functionName: name, url } }: ProfileNode): string {
+function placeName({ functionName: name, url }: CallFrame): string {
   if (url === '') return name.startsWith('(') ? name : '(built into V8)';
   const ofPackage = /node_modules\/(?:\.pnpm\/[^/]+\/node_modules\/)?((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1];
   return ofPackage ?? shortUrl(url);

@@ -15,7 +15,7 @@ export const usage = `Compares the data plane, with everything switched on, with
   --against <file>    main.js of another build of the data plane: a third contestant
   --data-plane <file> main.js of the build under test (apps/data-plane/dist/main.js)
   --hard-budgets      budgetEnforcement hard instead of soft
-  --profile <folder>  no comparison: CPU profiles of the data plane under full load, and where its time goes
+  --profile <folder>  no comparison: where the data plane's time and allocations go under full load; profiles in there
   --no-pin            leaves the processes to the kernel's scheduler
 `;
 

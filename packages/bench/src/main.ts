@@ -28,7 +28,9 @@ async function main(): Promise<number> {
 }
 
 async function profile(stage: Stage, flags: Flags, folder: string): Promise<number> {
-  for (const name of flags.workloads) say(`${await profileWorkload(stage, flags.dataPlane ?? dataPlaneEntry, name, folder)}\n`);
+  for (const name of flags.workloads) {
+    say(`${await profileWorkload(stage, name, { entry: flags.dataPlane ?? dataPlaneEntry, folder, warmMs: 20_000, windowMs: 10_000 })}\n`);
+  }
   return 0;
 }
 

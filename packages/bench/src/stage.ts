@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Child, pinSelf, raisePriority, startChild, startRedisServer } from './child.ts';
+import { type Child, type ChildOptions, pinSelf, raisePriority, startChild, startRedisServer } from './child.ts';
 import { type ControlPlane, planeToken, startControlPlane } from './control-plane.ts';
 import type { Job, Measured, Reply, Target } from './load/job.ts';
 import { cpuMs } from './proc-stats.ts';
@@ -30,8 +30,10 @@ export interface Stage {
   /** Processor time of all processes of the bench so far, those that have ended too. ms */
   ourCpuMs(): number;
   startBareProxy(): Promise<Proxy>;
-  /** @param entry the data plane's program @param nodeOptions for node itself */
-  startDataPlane(entry: string, nodeOptions?: readonly string[]): Promise<Proxy>;
+  /** @param entry the data plane's program */
+  startDataPlane(entry: string): Promise<Proxy>;
+  /** With node's debugger listening. */
+  startInspectedDataPlane(entry: string): Promise<{ readonly proxy: Proxy; readonly debuggerUrl: string }>;
   stop(): Promise<void>;
 }
 
@@ -46,7 +48,7 @@ const own = (file: string): string => fileURLToPath(new URL(file, import.meta.ur
 export async function openStage({ pin, hardBudgets }: StageOptions): Promise<Stage> {
   const cores = coresFor(pin ? availableParallelism() : 1);
   if (cores.rest !== undefined) pinSelf(cores.rest);
-  raisePriority(process.pid);
+  raisePriority();
   const opened: (() => Promise<void> | void)[] = [];
   const proxies = new Map<number, 'running' | { readonly cpuMs: number }>();
   const dataPlanes = new Set<number | undefined>();
@@ -79,6 +81,22 @@ export async function openStage({ pin, hardBudgets }: StageOptions): Promise<Sta
       opened.push(end);
       return { port: child.port, pid: child.pid, stop: end };
     };
+    const startDataPlane = async (entry: string, more: Pick<ChildOptions, 'nodeOptions' | 'onLine'>): Promise<Proxy> => {
+      const env = {
+        DATA_PLANE_PORT: '0',
+        DATA_PLANE_OPS_PORT: '0',
+        HUB_BIND: '127.0.0.1',
+        PLANE_TOKEN: planeToken,
+        CONTROL_PLANE_GRPC_URL: controlPlane.address,
+        REDIS_URL: `redis://127.0.0.1:${redisServer.port}`,
+        HUB_DATA_DIR: join(folder, `data-plane-${dataPlanes.size}`),
+        ALLOW_PRIVATE_UPSTREAMS: '1',
+        NODE_ENV: 'production',
+      };
+      const child = await startChild({ name: 'the data plane', entry, env, core: cores.proxy, ...more });
+      dataPlanes.add(child.pid);
+      return keepProxy(child);
+    };
     return {
       redis,
       controlPlane,
@@ -99,21 +117,12 @@ export async function openStage({ pin, hardBudgets }: StageOptions): Promise<Sta
         const child = await startChild({ name: 'the bare proxy', entry: own('./bare-proxy.js'), env: { BENCH_UPSTREAM: upstreamUrl }, core: cores.proxy });
         return keepProxy(child);
       },
-      async startDataPlane(entry, nodeOptions = []) {
-        const env = {
-          DATA_PLANE_PORT: '0',
-          DATA_PLANE_OPS_PORT: '0',
-          HUB_BIND: '127.0.0.1',
-          PLANE_TOKEN: planeToken,
-          CONTROL_PLANE_GRPC_URL: controlPlane.address,
-          REDIS_URL: `redis://127.0.0.1:${redisServer.port}`,
-          HUB_DATA_DIR: join(folder, `data-plane-${dataPlanes.size}`),
-          ALLOW_PRIVATE_UPSTREAMS: '1',
-          NODE_ENV: 'production',
-        };
-        const child = await startChild({ name: 'the data plane', entry, env, core: cores.proxy, nodeOptions });
-        dataPlanes.add(child.pid);
-        return keepProxy(child);
+      startDataPlane: (entry) => startDataPlane(entry, {}),
+      async startInspectedDataPlane(entry) {
+        let debuggerUrl = '';
+        const onLine = (line: string): void => void (debuggerUrl ||= /ws:\S+/.exec(line)?.[0] ?? '');
+        const proxy = await startDataPlane(entry, { nodeOptions: ['--inspect=127.0.0.1:0'], onLine });
+        return { proxy, debuggerUrl };
       },
       stop,
     };

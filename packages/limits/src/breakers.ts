@@ -150,8 +150,10 @@ class MirroredBreakers implements Breakers {
     };
   }
 
-  reset(providerId: number): Promise<void> {
-    return this.#change(providerId, (record) => (record.phase === 'closed' && record.failures === 0 ? record : pristine));
+  async reset(providerId: number): Promise<void> {
+    // This node may not have heard yet what others did, and would find nothing to close.
+    await this.#fetch(providerId);
+    await this.#change(providerId, (record) => (record.phase === 'closed' && record.failures === 0 ? record : pristine));
   }
 
   probed(providerId: number, now: number): Promise<void> {

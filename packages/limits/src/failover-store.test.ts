@@ -88,7 +88,7 @@ async function back(store: FailoverStore): Promise<void> {
 }
 
 const totalIn = async (store: MemoryStore) =>
-  (await store.peek({ slot: 'u:1', position, subjects: [{ tag: 'u', rolling: false, dayStart: day }] })).subjects[0]?.spent?.total;
+  (await store.peek({ slot: 'u:1', position, subjects: [{ tag: 'u', signature: 's', dayStart: day }] })).subjects[0]?.spent?.total;
 
 describe('what is settled while the shared store is away', () => {
   it('is handed back in order, all of it', async () => {

@@ -20,7 +20,7 @@ export { createBreakers } from './breakers.ts';
 export type { Breakers, BreakersOptions, BreakerTransition, Permit } from './breakers.ts';
 
 export { createSessionDirectory } from './session-directory.ts';
-export type { SessionDirectory, SessionDirectoryOptions, SessionInfo } from './session-directory.ts';
+export type { SessionDirectory, SessionDirectoryOptions, SessionFilter, SessionInfo } from './session-directory.ts';
 
 export { openRedis } from './redis.ts';
 export type { OpenRedisOptions } from './redis.ts';

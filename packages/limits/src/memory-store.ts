@@ -212,10 +212,10 @@ export class MemoryStore implements LimitStore {
     slot.expire(position.now);
     return {
       rpm: slot.requestsInWindow(position.now),
-      subjects: subjects.map(({ tag, dayStart }) => ({
+      subjects: subjects.map(({ tag, signature, dayStart }) => ({
         sessions: slot.activeSessions(tag, position.now),
         held: slot.held(tag),
-        spent: slot.standing(tag, position, dayStart),
+        spent: slot.warmCounter(tag, position.now, signature)?.spent(position, dayStart),
       })),
     };
   }

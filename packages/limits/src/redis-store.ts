@@ -227,7 +227,7 @@ export class RedisStore implements LimitStore {
 
   async peek({ slot, position, subjects }: PeekOrder): Promise<PeekAnswer> {
     const keys = [...livingKeys(slot), keyOf(slot, 'rpm'), ...subjects.map(({ tag }) => keyOf(slot, `spend:${tag}`))];
-    const args = [...positionArguments(position), ...subjects.flatMap(({ tag, dayStart }) => [tag, dayStart])];
+    const args = [...positionArguments(position), ...subjects.flatMap(({ tag, signature, dayStart }) => [tag, signature, dayStart])];
     const reply = new Reply(await this.#scripts.run(scripts.peek, keys, args));
     return {
       rpm: reply.number(),

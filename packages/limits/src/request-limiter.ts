@@ -10,13 +10,13 @@ import type { Limiter, LimiterOptions, ReserveRequest, ReserveResult, SessionRef
 import { LiveHolds } from './live-holds.ts';
 import { MemoryStore } from './memory-store.ts';
 import { Mirror } from './mirror.ts';
-import { dayStartOf, isRolling, positionAt, settleOrder } from './orders.ts';
+import { dayStartOf, positionAt, settleOrder } from './orders.ts';
 import { Rebuilder } from './rebuild.ts';
 import { RedisStore } from './redis-store.ts';
 import type { Refusal } from './refusal.ts';
 import type { HoldOrder, LimitStore, SettleOrder, Standing } from './store.ts';
 import type { Subject } from './subject.ts';
-import { countLimitOf, hasSpendLimit, providerSlot, sessionMember, tagOf, userSlot } from './subject.ts';
+import { countLimitOf, hasSpendLimit, providerSlot, sessionMember, signatureOf, tagOf, userSlot } from './subject.ts';
 import { Taker } from './taker.ts';
 import type { TakeAnswer, Taken } from './taker.ts';
 import { calendarOf } from './window.ts';
@@ -81,7 +81,7 @@ export class RequestLimiter implements Limiter {
     void this.#beat();
   }
 
-  #openShared({ redis, clock, log, redisTimeoutMs }: LimiterOptions): FailoverStore | undefined {
+  #openShared({ redis, clock, log, redisTimeoutMs, observer }: LimiterOptions): FailoverStore | undefined {
     if (redis === undefined) return undefined;
     return new FailoverStore({
       shared: new RedisStore(redis),
@@ -92,7 +92,8 @@ export class RequestLimiter implements Limiter {
       nodeId: this.#nodeId,
       timeoutMs: redisTimeoutMs ?? 80,
       leaseMs: this.#leaseMs,
-      heartbeatMs: this.#heartbeatMs,
+      // One that only looks says of itself that it has left.
+      heartbeatMs: observer === true ? 0 : this.#heartbeatMs,
       mostJournaled: MOST_JOURNALED,
       reconnect: () => redis.disconnect(true),
     });
@@ -221,7 +222,7 @@ export class RequestLimiter implements Limiter {
       position: positionAt(now, calendar),
       subjects: subjects.map((subject) => ({
         tag: tagOf(subject),
-        rolling: isRolling(subject),
+        signature: signatureOf(subject, timeZone),
         dayStart: dayStartOf(subject, now, calendar),
       })),
     });

@@ -21,11 +21,22 @@ export interface SessionInfo extends SessionRef {
   readonly lastSeenAt: number;
 }
 
+export interface SessionFilter {
+  /** Only this user's; undefined = everybody's. */
+  readonly userId?: number | undefined;
+  /** As many at the most, the latest. Default 1000. */
+  readonly most?: number | undefined;
+}
+
 export interface SessionDirectory {
-  /** A request of the session began or ended. Only remembered; written to Redis in the background, many at a time. */
+  /**
+   * A request of the session began (`in_progress`) or ended. Only remembered; written to Redis in the background, many at
+   * a time. While a request is in progress its session stays active. An end does not bring back a session that was
+   * terminated meanwhile.
+   */
   touch(info: Omit<SessionInfo, 'startedAt' | 'lastSeenAt'>): void;
   /** Sessions seen within the active time, the latest first. Without Redis those of this process. Does not reject. */
-  active(): Promise<SessionInfo[]>;
+  active(filter?: SessionFilter): Promise<SessionInfo[]>;
   get(session: SessionRef): Promise<SessionInfo | undefined>;
   /** Forgets a session: here, its number, its binding, its places among active ones. True if it was known. */
   terminate(session: SessionRef): Promise<boolean>;
@@ -46,6 +57,7 @@ export interface SessionDirectoryOptions {
 
 const INDEX_KEY = `${KEY_PREFIX}active-sessions`;
 const MOST_LOCAL = 20_000;
+const MOST_LISTED = 1000;
 /** Nobody but an admin waits for these. */
 const REDIS_TIMEOUT_MS = 1000;
 
@@ -75,7 +87,9 @@ class Directory implements SessionDirectory {
   /** Of this process, the least recently seen first. */
   readonly #local = new Map<string, SessionInfo>();
   readonly #unwritten = new Map<string, SessionInfo>();
-  readonly #timer: NodeJS.Timeout | undefined;
+  /** Those of them that had a request begin. */
+  readonly #begun = new Set<string>();
+  readonly #timers: NodeJS.Timeout[];
   #flushing: Promise<void> | undefined;
 
   constructor({ redis, clock, log, activeMs = 300_000, flushEveryMs = 250 }: SessionDirectoryOptions) {
@@ -84,33 +98,55 @@ class Directory implements SessionDirectory {
     this.#clock = clock;
     this.#log = log;
     this.#activeMs = activeMs;
-    if (redis !== undefined) this.#timer = setInterval(() => void this.flush(), flushEveryMs).unref();
+    this.#timers = [setInterval(() => this.#keepRunning(), activeMs / 5).unref()];
+    if (redis !== undefined) this.#timers.push(setInterval(() => void this.flush(), flushEveryMs).unref());
   }
 
   touch(info: Omit<SessionInfo, 'startedAt' | 'lastSeenAt'>): void {
     const name = nameOf(info);
     const now = this.#clock.now();
     const known = this.#local.get(name);
-    const session = { ...info, startedAt: known !== undefined && this.#isActive(known) ? known.startedAt : now, lastSeenAt: now };
-    this.#local.delete(name);
-    this.#local.set(name, session);
+    const began = info.status === 'in_progress';
+    // Terminated since it began, or forgotten because there are so many.
+    if (!began && known === undefined) return;
+    const startedAt = known !== undefined && this.#isActive(known) ? known.startedAt : now;
+    if (began) this.#begun.add(name);
+    this.#note(name, { ...info, startedAt, lastSeenAt: now });
     for (const [oldest, { lastSeenAt }] of this.#local) {
       if (this.#local.size <= MOST_LOCAL && now - lastSeenAt < this.#activeMs) break;
       this.#local.delete(oldest);
     }
+  }
+
+  #note(name: string, session: SessionInfo): void {
+    this.#local.delete(name);
+    this.#local.set(name, session);
     if (this.#redis === undefined) return;
     this.#unwritten.set(name, session);
-    if (this.#unwritten.size > MOST_LOCAL) this.#unwritten.clear();
+    if (this.#unwritten.size <= MOST_LOCAL) return;
+    this.#unwritten.clear();
+    this.#begun.clear();
+  }
+
+  /** Long requests: their sessions must not fall asleep before they end. */
+  #keepRunning(): void {
+    const now = this.#clock.now();
+    for (const [name, session] of [...this.#local]) {
+      if (session.status === 'in_progress' && session.lastSeenAt < now) this.#note(name, { ...session, lastSeenAt: now });
+    }
   }
 
   #isActive({ lastSeenAt }: SessionInfo): boolean {
     return this.#clock.now() - lastSeenAt < this.#activeMs;
   }
 
-  async active(): Promise<SessionInfo[]> {
-    const shared = await this.#tried('active sessions could not be read', (redis) => this.#read(redis));
+  async active({ userId, most = MOST_LISTED }: SessionFilter = {}): Promise<SessionInfo[]> {
+    const shared = await this.#tried('active sessions could not be read', (redis) => this.#read(redis, userId, most));
     const sessions = new Map([...(shared ?? []), ...this.#unwrittenOrAll(shared === undefined)].map((info) => [nameOf(info), info]));
-    return [...sessions.values()].filter((info) => this.#isActive(info)).sort((a, b) => b.lastSeenAt - a.lastSeenAt);
+    return [...sessions.values()]
+      .filter((info) => this.#isActive(info) && (userId === undefined || info.userId === userId))
+      .sort((a, b) => b.lastSeenAt - a.lastSeenAt)
+      .slice(0, most);
   }
 
   /** What this process knows better than Redis: everything if that did not answer. */
@@ -118,9 +154,11 @@ class Directory implements SessionDirectory {
     return all ? this.#local.values() : this.#unwritten.values();
   }
 
-  async #read(redis: RedisClient): Promise<SessionInfo[]> {
-    const names = await redis.zrangebyscore(INDEX_KEY, this.#clock.now() - this.#activeMs, '+inf');
-    const refs = names.flatMap((name) => refOf(name) ?? []);
+  async #read(redis: RedisClient, userId: number | undefined, most: number): Promise<SessionInfo[]> {
+    // Of one user's they may all lie far down: names are short, so as many as there can be are looked at.
+    const [limit, prefix] = userId === undefined ? [most, ''] : [MOST_LOCAL, `${userId}:`];
+    const names = await redis.zrevrangebyscore(INDEX_KEY, '+inf', this.#clock.now() - this.#activeMs, 'LIMIT', 0, limit);
+    const refs = names.filter((name) => name.startsWith(prefix)).slice(0, most).flatMap((name) => refOf(name) ?? []);
     const infos = await Promise.all(refs.map(async (ref) => readInfo(ref, await redis.hgetall(infoKey(ref)))));
     return infos.flatMap((info) => info ?? []);
   }
@@ -139,6 +177,7 @@ class Directory implements SessionDirectory {
     const info = await this.get(session);
     this.#local.delete(name);
     this.#unwritten.delete(name);
+    this.#begun.delete(name);
     await this.#tried('a session could not be terminated', async (redis) => {
       const member = sessionMember(session.keyId, session.sessionId);
       await Promise.all([
@@ -161,14 +200,22 @@ class Directory implements SessionDirectory {
   async #write(): Promise<void> {
     const sessions = [...this.#unwritten];
     if (sessions.length === 0) return;
+    const scores = (begun: boolean) => sessions.flatMap(([name, { lastSeenAt }]) => (this.#begun.has(name) === begun ? [lastSeenAt, name] : []));
+    const [begun, known] = [scores(true), scores(false)];
     await this.#tried('active sessions could not be written', async (redis) => {
       await Promise.all([
-        redis.zadd(INDEX_KEY, ...sessions.flatMap(([name, { lastSeenAt }]) => [lastSeenAt, name])),
+        begun.length > 0 && redis.zadd(INDEX_KEY, ...begun),
+        // What is listed is what is in the index: a terminated session stays out of it.
+        known.length > 0 && redis.zadd(INDEX_KEY, ...known),
         redis.zremrangebyscore(INDEX_KEY, '-inf', this.#clock.now() - this.#activeMs),
         ...sessions.map(([, info]) => this.#writeInfo(redis, info)),
       ]);
       // Touched again meanwhile: that is still to be written.
-      for (const [name, info] of sessions) if (this.#unwritten.get(name) === info) this.#unwritten.delete(name);
+      for (const [name, info] of sessions) {
+        if (this.#unwritten.get(name) !== info) continue;
+        this.#unwritten.delete(name);
+        this.#begun.delete(name);
+      }
     });
   }
 
@@ -204,7 +251,7 @@ class Directory implements SessionDirectory {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#timer);
+    for (const timer of this.#timers) clearInterval(timer);
     await this.flush();
   }
 }

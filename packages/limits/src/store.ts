@@ -212,7 +212,7 @@ export interface ClaimOrder {
 export interface PeekOrder {
   readonly slot: string;
   readonly position: Position;
-  readonly subjects: readonly { readonly tag: string; readonly rolling: boolean; readonly dayStart: number }[];
+  readonly subjects: readonly { readonly tag: string; readonly signature: string; readonly dayStart: number }[];
 }
 
 export interface PeekAnswer {
@@ -222,7 +222,7 @@ export interface PeekAnswer {
     readonly sessions: number;
     /** Reserved by requests in flight, nano-dollars. */
     readonly held: bigint;
-    /** Undefined = counters are missing. */
+    /** Undefined = counters are missing, or mean something else than asked for. */
     readonly spent: Standing | undefined;
   }[];
 }

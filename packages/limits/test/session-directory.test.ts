@@ -1,7 +1,7 @@
 import { silentLogger } from '@hub/service';
 import { redisAvailable, redisClusterAvailable, redisControllable, startRedis } from '@hub/testkit';
 import type { TestRedis } from '@hub/testkit';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RedisClient, SessionDirectory, SessionInfo } from '../src/index.ts';
 import { createLimiter, createSessionDirectory, openRedis } from '../src/index.ts';
 import { admitted, Books, MINUTE, newId, NOW, request, subject } from './world.ts';
@@ -19,16 +19,17 @@ function touched(sessionId: string, more: Partial<Touched> = {}): Touched {
     apiType: 'chat',
     providerId: 3,
     providerName: 'main',
-    status: 'completed',
+    status: 'in_progress',
     ...more,
   };
 }
 
+function ofUsers(sessions: SessionInfo[], ...mine: Touched[]): SessionInfo[] {
+  return sessions.filter(({ userId }) => mine.some((info) => info.userId === userId));
+}
+
 /** @param open a directory over the same place as all others of this suite, with a clock */
 function directoryContract(open: (clock: { now(): number }) => SessionDirectory): void {
-  const ofUsers = (sessions: SessionInfo[], ...mine: Touched[]): SessionInfo[] =>
-    sessions.filter(({ userId }) => mine.some((info) => info.userId === userId));
-
   it('lists sessions of the last five minutes, the latest first', async () => {
     let now = NOW;
     const directory = open({ now: () => now });
@@ -42,12 +43,54 @@ function directoryContract(open: (clock: { now(): number }) => SessionDirectory)
     ]);
     await directory.flush();
     now += MINUTE;
-    directory.touch({ ...one, model: 'claude-opus', status: 'in_progress' });
+    directory.touch({ ...one, model: 'claude-opus', status: 'completed' });
     await directory.flush();
-    expect(await directory.get(one)).toEqual({ ...one, model: 'claude-opus', status: 'in_progress', startedAt: NOW, lastSeenAt: now });
+    expect(await directory.get(one)).toEqual({ ...one, model: 'claude-opus', status: 'completed', startedAt: NOW, lastSeenAt: now });
     now += 4 * MINUTE;
     expect(ofUsers(await directory.active(), one, two).map(({ sessionId }) => sessionId)).toEqual(['a:b/ü c']);
     await directory.close();
+  });
+
+  it('lists the latest, or those of one user, as many as are asked for', async () => {
+    let now = NOW + 6 * MINUTE;
+    const directory = open({ now: () => now });
+    const [mine, theirs] = [touched('mine'), touched('theirs')];
+    for (const info of [{ ...mine, sessionId: 'older' }, mine, theirs]) {
+      directory.touch(info);
+      now += 1;
+    }
+    const ids = async (filter: Parameters<SessionDirectory['active']>[0]) => (await directory.active(filter)).map(({ sessionId }) => sessionId);
+    for (const written of [false, true]) {
+      if (written) await directory.flush();
+      expect(await ids({ most: 2 })).toEqual(['theirs', 'mine']);
+      expect(await ids({ userId: mine.userId })).toEqual(['mine', 'older']);
+      expect(await ids({ userId: mine.userId, most: 1 })).toEqual(['mine']);
+    }
+    await directory.close();
+  });
+
+  it('keeps a session while its request runs, and not longer', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    try {
+      let now = NOW;
+      const directory = open({ now: () => now });
+      const running = touched('long');
+      directory.touch(running);
+      for (let minute = 0; minute < 10; minute += 1) {
+        now += MINUTE;
+        vi.advanceTimersByTime(MINUTE);
+      }
+      expect(ofUsers(await directory.active(), running)).toMatchObject([{ status: 'in_progress', startedAt: NOW, lastSeenAt: now }]);
+      directory.touch({ ...running, status: 'completed' });
+      for (let minute = 0; minute < 5; minute += 1) {
+        now += MINUTE;
+        vi.advanceTimersByTime(MINUTE);
+      }
+      expect(ofUsers(await directory.active(), running)).toEqual([]);
+      await directory.close();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('forgets a terminated session', async () => {
@@ -59,6 +102,10 @@ function directoryContract(open: (clock: { now(): number }) => SessionDirectory)
     expect(await directory.get(one)).toBeUndefined();
     expect(ofUsers(await directory.active(), one)).toEqual([]);
     expect(await directory.terminate(one)).toBe(false);
+    directory.touch({ ...one, status: 'completed' });
+    expect(ofUsers(await directory.active(), one)).toEqual([]);
+    directory.touch(one);
+    expect(ofUsers(await directory.active(), one)).toMatchObject([one]);
     await directory.close();
   });
 }
@@ -101,6 +148,26 @@ for (const [name, cluster, available] of [
       const next = await limiter.reserve(request(key, user, { session: { id: 'next' }, provider }));
       expect(next).toMatchObject({ ok: true, provider: { ok: true } });
       await Promise.all([admin.close(), limiter.close()]);
+    });
+
+    it('an end does not bring back what another process terminated, a new request does', async () => {
+      const clock = { now: () => NOW };
+      const gateway = createSessionDirectory({ redis, clock, log: silentLogger });
+      const admin = createSessionDirectory({ redis, clock, log: silentLogger });
+      const listed = async (info: Touched) => ofUsers(await admin.active({ userId: info.userId }), info).map(({ status }) => status);
+      const one = touched('t');
+      gateway.touch(one);
+      await gateway.flush();
+      expect(await listed(one)).toEqual(['in_progress']);
+      await admin.terminate(one);
+      gateway.touch({ ...one, status: 'completed' });
+      await gateway.flush();
+      expect(await listed(one)).toEqual([]);
+      gateway.touch(one);
+      gateway.touch({ ...one, status: 'error' });
+      await gateway.flush();
+      expect(await listed(one)).toEqual(['error']);
+      await Promise.all([gateway.close(), admin.close()]);
     });
 
     it.skipIf(!redisControllable && !cluster)('without Redis a process lists its own', async () => {

@@ -25,4 +25,5 @@ export type { Drop } from './drops.ts';
 export { dropTable } from './drop-table.ts';
 export type { DropAction, DropCode, DropRow } from './drop-table.ts';
 export type { ToolName, ToolNames } from './tool-names.ts';
+export { sealMarks } from './seal.ts';
 export { stripReasoning } from './strip-reasoning.ts';

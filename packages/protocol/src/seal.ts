@@ -12,6 +12,9 @@ const mark = 'hub1.';
 /** The mark as base64, for the dialect whose field must be base64. The mark's last two characters spill into the next digit. */
 const base64Mark = 'aHViMS';
 
+/** A body in which neither text occurs holds no reasoning that this hub sealed. */
+export const sealMarks: readonly string[] = [mark, base64Mark];
+
 const letters: Record<Dialect, string> = { anthropic: 'a', 'openai-chat': 'c', 'openai-responses': 'r', gemini: 'g' };
 
 /** Bundles above this many characters of reasoning are not worth their bytes in every later request. */

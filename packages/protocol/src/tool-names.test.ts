@@ -24,6 +24,12 @@ describe('names on the wire', () => {
     );
   });
 
+  it('tools that would share a name are numbered', () => {
+    const naming = new ToolNaming('anthropic');
+    expect([naming.wire('view'), naming.wire('view', 'functions'), naming.wire('view', 'functions')]).toEqual(['view', 'view_2', 'view_2']);
+    expect(naming.originals.get('view_2')).toEqual({ name: 'view', namespace: 'functions' });
+  });
+
   it('stay the same whatever else is in the request', () => {
     const long = 'a'.repeat(80);
     const alone = new ToolNaming('openai-chat');

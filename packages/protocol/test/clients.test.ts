@@ -156,6 +156,13 @@ describe('Gemini CLI', () => {
     expect(stream('gemini', 'anthropic', frames).payloads.map((payload) => payload.type)).toContain('message_stop');
   });
 
+  it('pairs results with calls by id where there are ids, whatever their order', () => {
+    const call = (id: string): object => ({ functionCall: { id, name: 'f', args: {} } });
+    const answer = (id: string): object => ({ functionResponse: { id, name: 'f', response: { output: `of ${id}` } } });
+    const contents = [{ role: 'user', parts: [{ text: 'x' }] }, { role: 'model', parts: [call('a'), call('b')] }, { role: 'user', parts: [answer('b'), answer('a')] }];
+    expect(at(request('gemini', 'anthropic', { contents }).body, 'messages.2.content')).toMatchObject([{ tool_use_id: 'a', content: 'of a' }, { tool_use_id: 'b', content: 'of b' }]);
+  });
+
   it('keeps reasoning of an Anthropic upstream on the call it led to', () => {
     const thinking = [
       { type: 'content_block_start', index: 0, content_block: { type: 'thinking', thinking: '' } },

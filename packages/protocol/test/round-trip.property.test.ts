@@ -37,7 +37,7 @@ describe.each(pairs)('%s → %s → back', (from, to) => {
         const back = convertRequest(to, from, there.body, options({ targetModel: targetModels[from] }));
         expect(understood(from, back.body)).toEqual(before);
       }),
-      { numRuns: 40 },
+      { numRuns: 30 },
     );
   });
 });
@@ -90,7 +90,7 @@ describe.each(pairs)('a stream of %s for a client of %s', (upstream, client) => 
         expect(converter.finished).toBe(true);
         expect(converter.usage).toEqual(response.usage);
       }),
-      { numRuns: 40 },
+      { numRuns: 30 },
     );
   });
 
@@ -103,7 +103,7 @@ describe.each(pairs)('a stream of %s for a client of %s', (upstream, client) => 
         const read = protocols[client].decodeResponse(whole, answerContext(client, client, options()));
         expect(seenBy('openai-chat', essenceOfAnswer(read))).toEqual(seenBy('openai-chat', essenceOfAnswer(response)));
       }),
-      { numRuns: 40 },
+      { numRuns: 30 },
     );
   });
 });

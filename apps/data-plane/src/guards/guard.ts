@@ -16,7 +16,7 @@ export interface LocalAnswer {
   readonly body: JsonObject;
   readonly headers?: Record<string, string>;
   /** Set if the answer is recorded as a row: message_request.blocked_by. */
-  readonly recordAs?: { readonly blockedBy: string; readonly reason: JsonObject };
+  readonly recordAs?: { readonly blockedBy: string; readonly reason: JsonObject; readonly error?: string };
 }
 
 /**

@@ -91,6 +91,15 @@ export function spendingContract(opened: () => Backend): void {
       expect(now?.spent?.total).toBe(usd(1));
     });
 
+    it('is unknown to who asks for another day than was counted', async () => {
+      const limiter = limiterOf();
+      const [user, key] = [subject('user', { dailyNanos: usd(10) }), subject('key')];
+      await spend(limiter, key, user, usd(1));
+      expect((await limiter.peekUser(user, [key], NOW, ZONE)).map(({ spent }) => spent?.daily)).toEqual([usd(1), undefined]);
+      const moved = { ...user, rules: { ...user.rules, dailyReset: { mode: 'fixed', minuteOfDay: 90 } as const } };
+      expect((await limiter.peekUser(moved, [], NOW, ZONE))[0]?.spent).toBeUndefined();
+    });
+
     it('is not counted after a release', async () => {
       const limiter = limiterOf();
       const [user, key] = [subject('user', { totalNanos: usd(10) }), subject('key')];

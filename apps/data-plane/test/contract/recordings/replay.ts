@@ -1,10 +1,10 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import type { UsageRecord } from '@hub/contract';
-import { type Recording, type ScriptedUpstream, stallAfter } from '@hub/testkit';
+import { type Recording, type ScriptedUpstream, stallAfter, type UpstreamRequest } from '@hub/testkit';
 import type { TestControlPlane, TestGateway } from '../../boot.ts';
 import { recordingOf } from './recording.ts';
 import { worldOf, type World } from './scenario.ts';
-import { clientLeft, scriptUpstream, type UpstreamRequest } from './upstream.ts';
+import { clientLeft, scriptUpstream } from './upstream.ts';
 
 /** Plays one recording against the gateway. */
 

@@ -1,4 +1,4 @@
-import { type Answer, type Behaviour, cutAfter, type Handler, healthyAnswer, type Recording, type ScriptedUpstream, stallAfter, status, type UpstreamRequest } from '@hub/testkit';
+import { type Answer, type Behaviour, cutAfter, type Handler, healthyAnswer, type Recording, type ScriptedUpstream, stallAfter, status } from '@hub/testkit';
 import { attemptsOf, type ChainItem } from './recording.ts';
 
 /**
@@ -79,4 +79,3 @@ export function clientLeft({ response }: Recording): boolean {
   return 'clientAborted' in response && response.clientAborted === true;
 }
 
-export type { UpstreamRequest };

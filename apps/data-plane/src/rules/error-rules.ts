@@ -1,5 +1,5 @@
 import type { ErrorRule, Snapshot } from '@hub/contract';
-import { RE2JS } from 're2js';
+import { compileRegex } from './linear-regex.ts';
 
 /** Error rules (contract F3): which upstream texts mean that the request itself is at fault. */
 export interface ErrorRuleMatcher {
@@ -23,7 +23,11 @@ function createMatcher(rules: readonly ErrorRule[]): ErrorRuleMatcher {
   const sorted = rules.toSorted((left, right) => left.priority - right.priority || compareText(left.category, right.category));
   const contains = sorted.filter((rule) => rule.matchType === 'contains').map((rule) => ({ rule, text: rule.pattern.toLowerCase() }));
   const exact = sorted.filter((rule) => rule.matchType === 'exact').map((rule) => ({ rule, text: rule.pattern.trim().toLowerCase() }));
-  const regexes = sorted.filter((rule) => rule.matchType === 'regex').flatMap(compileRegex);
+  const regexes = sorted.filter((rule) => rule.matchType === 'regex').flatMap((rule) => {
+    // A pattern that the engine does not know is left out, as v0.3.42 left out unsafe ones.
+    const regex = compileRegex(rule.pattern, true);
+    return regex === undefined ? [] : [{ rule, regex }];
+  });
   return {
     match(text) {
       const lower = text.toLowerCase();
@@ -31,19 +35,10 @@ function createMatcher(rules: readonly ErrorRule[]): ErrorRuleMatcher {
       return (
         contains.find((entry) => lower.includes(entry.text))?.rule ??
         exact.find((entry) => trimmed === entry.text)?.rule ??
-        regexes.find((entry) => entry.regex.matcher(text).find())?.rule
+        regexes.find((entry) => entry.regex.find(text) !== undefined)?.rule
       );
     },
   };
-}
-
-/** Linear time whatever the pattern; a pattern that the engine does not know is left out, as v0.3.42 left out unsafe ones. */
-function compileRegex(rule: ErrorRule): { rule: ErrorRule; regex: RE2JS }[] {
-  try {
-    return [{ rule, regex: RE2JS.compile(rule.pattern, RE2JS.CASE_INSENSITIVE) }];
-  } catch {
-    return [];
-  }
 }
 
 function compareText(left: string, right: string): number {
