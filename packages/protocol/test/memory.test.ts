@@ -11,9 +11,9 @@ setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
 const most = 256 * 1024;
-const streams = 12;
+const streams = 6;
 const piece = 'Some words of an answer that goes on and on; '.repeat(40);
-const pieces = 600;
+const pieces = 250;
 
 /** One answer's frames, without its end. */
 function frames(dialect: Dialect, kind: 'text' | 'reasoning'): Uint8Array[] {

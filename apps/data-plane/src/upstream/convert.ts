@@ -7,6 +7,7 @@ import {
   convertRequest,
   type Dialect,
   type Drop,
+  sealMarks,
   stripReasoning,
 } from '@hub/protocol';
 import { HubFault } from '../faults.ts';
@@ -66,8 +67,8 @@ export function convertFor(request: ProxyRequest, provider: Provider, model: str
   }
 }
 
-/** How the reasoning of a converted answer is marked; only what may hold the mark is looked through. */
-const marks = [Buffer.from('hub1.'), Buffer.from('aHViMS')];
+/** Only a body that may hold reasoning of a converted answer is looked through. */
+const marks = sealMarks.map((mark) => Buffer.from(mark));
 
 /** A conversation that was converted before and is not now: its upstream must not see reasoning that we sealed. */
 export function withoutOwnSeals(request: ProxyRequest, body: JsonObject): JsonObject {
