@@ -19,6 +19,7 @@ class Failure extends Error {}
 const [command = 'start', ...rest] = process.argv.slice(2);
 try {
   requireNode();
+  endWithNpm();
   cleanEnvironment();
   if (command === 'start') await start();
   else if (command === 'test') process.exitCode = await test(rest);
@@ -42,6 +43,18 @@ function requireNode() {
   throw new Failure(`Node.js ${oldestNode.join('.')} or newer is needed, this is ${process.versions.node} (https://nodejs.org)`);
 }
 
+/**
+ * npm starts us through a shell and passes a SIGTERM on to that shell alone, which ends and tells nobody. So whoever ends
+ * npm would leave the hub running.
+ */
+function endWithNpm() {
+  if (process.env.npm_lifecycle_event === undefined || windows) return;
+  const shell = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== shell) process.kill(process.pid, 'SIGTERM');
+  }, 500).unref();
+}
+
 /** npm hands its own settings down as variables; another package manager would obey them. */
 function cleanEnvironment() {
   for (const name of Object.keys(process.env)) {
@@ -60,7 +73,7 @@ async function install() {
   if (readStamp('installed') === wanted) return;
   requireWritableCheckout('installing');
   const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  say(`installing the packages with ${packageManager} (the first time takes about half a minute)`);
+  say(`installing the packages with ${packageManager} (the first time takes a while)`);
   const began = Date.now();
   // CI: without a terminal pnpm would otherwise refuse to replace packages that do not fit any more.
   const args = ['-y', packageManager, 'install', '--frozen-lockfile', '--reporter=append-only'];
@@ -241,9 +254,13 @@ function exitCode(file, args, settings = {}) {
 
 /** Like exitCode, for a step without which nothing can go on. */
 async function run(step, file, args, settings) {
-  const code = await exitCode(file, args, settings).catch((error) => {
-    throw new Failure(`can't run ${file}: ${error.message}`);
-  });
+  const began = Date.now();
+  const progress = setInterval(() => say(`${step} goes on (${seconds(began)})`), 10_000);
+  const code = await exitCode(file, args, settings)
+    .catch((error) => {
+      throw new Failure(`can't run ${file}: ${error.message}`);
+    })
+    .finally(() => clearInterval(progress));
   if (code === 0) return;
   throw Object.assign(new Failure(`${step} ended with code ${code}; its messages are above`), { exitCode: code });
 }

@@ -6,6 +6,8 @@ import { actionsHandler } from './http/actions.ts';
 import { answerEmpty, answerJson, answerText } from './http/answer.ts';
 import { docsRouter } from './http/docs.ts';
 import { loginHandler, logout } from './http/login.ts';
+import { onlyMethods } from './http/methods.ts';
+import { systemSettingsRouter } from './http/system-settings.ts';
 import { allOperations } from './operations.ts';
 
 export interface AppOptions {
@@ -48,7 +50,8 @@ export function createApp(options: AppOptions): Express {
   app.all('/api/actions/*path', actionsHandler({ services, operations, adminToken, metrics }));
   app.post('/api/auth/login', loginHandler({ services, adminToken, secureCookies }));
   app.post('/api/auth/logout', logout);
-  app.all(['/api/auth/login', '/api/auth/logout'], onlyPost);
+  app.all(['/api/auth/login', '/api/auth/logout'], onlyMethods('OPTIONS, POST'));
+  app.use(systemSettingsRouter({ services, adminToken }));
   app.use((_request: Request, response: Response) => answerText(response, 404, '404 Not Found'));
   app.use((error: unknown, _request: Request, response: Response, next: NextFunction) => {
     // For instance a path with broken percent-encoding.
@@ -72,9 +75,4 @@ function withoutTrailingSlash(request: Request, response: Response, next: NextFu
 function splitOnce(text: string, separator: string): [string, string | undefined] {
   const at = text.indexOf(separator);
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
-}
-
-function onlyPost(request: Request, response: Response): void {
-  response.setHeader('allow', 'OPTIONS, POST');
-  answerEmpty(response, request.method === 'OPTIONS' ? 204 : 405);
 }

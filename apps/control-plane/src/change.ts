@@ -5,7 +5,7 @@ import { withoutCredentials } from './mask.ts';
 export type Transaction = Prisma.TransactionClient;
 
 export interface AuditEntry {
-  readonly entity: 'user' | 'key' | 'provider' | 'price';
+  readonly entity: 'user' | 'key' | 'provider' | 'price' | 'session' | 'settings';
   /** Null if it is about many. */
   readonly entityId: number | null;
   /** The row before and after; null where there was or is none. */

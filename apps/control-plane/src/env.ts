@@ -36,6 +36,7 @@ const settings = {
   databasePoolMax: integer('DB_POOL_MAX', 20, { min: 1, max: 200 }, 'connections to PostgreSQL at the most'),
   databaseWaitSeconds: integer('DATABASE_WAIT_SECONDS', 60, { min: 0, max: 3600 }, 'how long a start waits for a database that is not up yet'),
   autoMigrate: flag('AUTO_MIGRATE', true, 'bring the database up to date at start'),
+  redisUrl: text('REDIS_URL', undefined, 'the Redis of the data planes, to see and reset what they share; unset = they keep it to themselves'),
   adminToken: text('ADMIN_TOKEN', undefined, 'whoever has it is admin; unset = only users whose role is admin are'),
   masterKey: text('HUB_MASTER_KEY', undefined, 'seals secrets in the database; at least 16 characters, best from "openssl rand -hex 32"'),
   secretsAtRest: oneOf('SECRETS_AT_REST', ['sealed', 'plain'], 'sealed', 'plain only while v0.3.42 uses the same database'),

@@ -63,5 +63,18 @@ export function toDate(value: unknown): unknown {
   return typeof value === 'string' ? (parseDate(value) ?? value) : value;
 }
 
+/** How spending limits hold; null follows whoever is above: a key its user, a user the system settings. */
+export const budgetEnforcement = z
+  .enum(['soft', 'hard'])
+  .nullable()
+  .meta({ description: '`soft`: refused once the limit is reached; `hard`: never exceeded; null: as the user, or the system settings' });
+
+/** In answers it is there only where one was set, so that those without look as v0.3.42's. */
+export const enforcementIfSet = z.enum(['soft', 'hard']).optional().meta({ description: 'only if it was set' });
+
+export function enforcementShown(stored: string | null): { budgetEnforcement?: 'soft' | 'hard' } {
+  return stored === 'soft' || stored === 'hard' ? { budgetEnforcement: stored } : {};
+}
+
 /** In answers: ISO 8601, UTC. */
 export const instantText = z.string().meta({ format: 'date-time' });

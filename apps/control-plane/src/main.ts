@@ -20,6 +20,7 @@ import { createDatabase } from './db.ts';
 import { type Env, readEnv } from './env.ts';
 import { startPlaneLink } from './link/index.ts';
 import { noLiveState } from './live-state.ts';
+import { openLiveState } from './live-state-redis.ts';
 import { watchDatabase } from './readiness.ts';
 import { createVault } from './vault.ts';
 
@@ -55,11 +56,14 @@ async function start(env: Env, log: Logger, lifecycle: Lifecycle): Promise<void>
   });
   lifecycle.onClose('plane link', () => link.close());
 
+  const live = env.redisUrl === undefined ? noLiveState : await openLiveState({ redisUrl: env.redisUrl, clock: systemClock, log, timeZone: env.timeZone });
+  lifecycle.onClose('live state', () => live.close());
+
   const app = createApp({
     services: {
       database,
       vault,
-      live: noLiveState,
+      live,
       clock: systemClock,
       timeZone: env.timeZone,
       allowPrivateUpstreams: env.allowPrivateUpstreams,

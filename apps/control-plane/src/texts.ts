@@ -74,6 +74,18 @@ const rows = {
   },
   rollingFiveHours: { 'zh-CN': '按最近五小时滚动计算', en: 'rolling over the last 5 hours' },
 
+  // What the data planes share.
+  liveStateUnreachable: {
+    'zh-CN': 'Redis 暂时没有应答，因此没有做任何更改，请稍后重试',
+    en: 'Redis does not answer at the moment, so nothing was changed; please try again',
+  },
+  sessionNotFound: { 'zh-CN': '没有这个活跃会话', en: 'there is no such active session' },
+
+  // Settings.
+  logInFirst: { 'zh-CN': '请先登录', en: 'log in first' },
+  settingsNotJson: { 'zh-CN': '请求体不是有效的 JSON', en: 'the body is not JSON' },
+  settingsFailed: { 'zh-CN': '暂时无法读取或保存设置，请重试', en: 'the settings could not be read or stored, please try again' },
+
   // Prices.
   pricesNotJson: { 'zh-CN': '价格表不是有效的 JSON', en: 'the price table is not valid JSON' },
   pricesNotObject: { 'zh-CN': '价格表的最外层要是一个对象', en: 'the price table must be a JSON object' },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { dailyWindow, fiveHourWindow, midnight, monthlyWindow, weeklyWindow } from './windows.ts';
+import { dailyWindow, fiveHourWindow, midnight, minuteOfDay, monthlyWindow, weeklyWindow } from './windows.ts';
 
 const at = (text: string): number => Date.parse(text);
 const iso = (ms: number | undefined): string | undefined => (ms === undefined ? undefined : new Date(ms).toISOString());
@@ -9,15 +9,15 @@ describe('windows in Asia/Shanghai', () => {
   const zone = 'Asia/Shanghai';
 
   it('begin the day at its time of day', () => {
-    expect(iso(dailyWindow(now, zone, { mode: 'fixed', time: '00:00' }).start)).toBe('2026-11-22T16:00:00.000Z');
-    expect(iso(dailyWindow(now, zone, { mode: 'fixed', time: '00:00' }).resetAt)).toBe('2026-11-23T16:00:00.000Z');
-    expect(iso(dailyWindow(now, zone, { mode: 'fixed', time: '8:30' }).resetAt)).toBe('2026-11-24T00:30:00.000Z');
-    expect(iso(dailyWindow(now, zone, { mode: 'fixed', time: '23:00' }).start)).toBe('2026-11-22T15:00:00.000Z');
+    expect(iso(dailyWindow(now, zone, { mode: 'fixed', minuteOfDay: 0 }).start)).toBe('2026-11-22T16:00:00.000Z');
+    expect(iso(dailyWindow(now, zone, { mode: 'fixed', minuteOfDay: 0 }).resetAt)).toBe('2026-11-23T16:00:00.000Z');
+    expect(iso(dailyWindow(now, zone, { mode: 'fixed', minuteOfDay: minuteOfDay('8:30') }).resetAt)).toBe('2026-11-24T00:30:00.000Z');
+    expect(iso(dailyWindow(now, zone, { mode: 'fixed', minuteOfDay: minuteOfDay('23:00') }).start)).toBe('2026-11-22T15:00:00.000Z');
     expect(iso(midnight(now, zone))).toBe('2026-11-22T16:00:00.000Z');
   });
 
   it('roll without a reset', () => {
-    expect(dailyWindow(now, zone, { mode: 'rolling', time: '06:00' })).toEqual({ start: now - 86_400_000, resetAt: undefined });
+    expect(dailyWindow(now, zone, { mode: 'rolling', minuteOfDay: 360 })).toEqual({ start: now - 86_400_000, resetAt: undefined });
     expect(fiveHourWindow(now)).toEqual({ start: now - 18_000_000, resetAt: undefined });
   });
 

@@ -1,15 +1,11 @@
-import { calendarOf } from '@hub/limits';
+import { calendarOf, type LimitRules } from '@hub/limits';
 
 /** The windows of spending limits, by the same calendar that the data planes enforce them by. All times are epoch ms. */
 
 const hour = 3_600_000;
 
 /** When a daily limit starts anew: at a time of day, or never because it looks back 24 hours. */
-export interface DailyReset {
-  readonly mode: 'fixed' | 'rolling';
-  /** `H:mm` or `HH:mm`. */
-  readonly time: string;
-}
+export type DailyReset = LimitRules['dailyReset'];
 
 export interface Window {
   /** Spending from this moment on counts. */
@@ -22,11 +18,16 @@ export function fiveHourWindow(now: number): Window {
   return { start: now - 5 * hour, resetAt: undefined };
 }
 
-export function dailyWindow(now: number, timeZone: string, { mode, time }: DailyReset): Window {
-  if (mode === 'rolling') return { start: now - 24 * hour, resetAt: undefined };
-  const [hours = 0, minutes = 0] = time.split(':').map(Number);
-  const { start, end } = calendarOf(timeZone).day(now, hours * 60 + minutes);
+export function dailyWindow(now: number, timeZone: string, reset: DailyReset): Window {
+  if (reset.mode === 'rolling') return { start: now - 24 * hour, resetAt: undefined };
+  const { start, end } = calendarOf(timeZone).day(now, reset.minuteOfDay);
   return { start, resetAt: end };
+}
+
+/** @param time `H:mm` or `HH:mm` */
+export function minuteOfDay(time: string): number {
+  const [hours = 0, minutes = 0] = time.split(':').map(Number);
+  return hours * 60 + minutes;
 }
 
 /** From Monday 00:00. */

@@ -28,7 +28,10 @@ describe.skipIf(!goldenAvailable)('the OpenAPI document', () => {
     });
   });
 
-  for (const path of Object.keys(ours.paths)) {
+  /** v0.3.42 had these for its own pages only. */
+  const added = new Set(['terminateActiveSession', 'terminateActiveSessionsBatch'].map((action) => `/api/actions/active-sessions/${action}`));
+
+  for (const path of Object.keys(ours.paths).filter((candidate) => !added.has(candidate))) {
     it(`${path} asks for the same`, () => {
       const [now, then] = [ours.paths[path]?.post, recorded.paths[path]?.post];
       expect(Object.keys(now?.responses ?? {})).toEqual(Object.keys(then?.responses ?? {}));

@@ -1,7 +1,7 @@
 import { hashKey } from '@hub/service';
 import { fakeClock } from '@hub/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BreakerState } from '../src/live-state.ts';
+import { type BreakerState, type LiveState, noLiveState } from '../src/live-state.ts';
 import { type Api, startApi } from './management-api.ts';
 
 type Row = Record<string, unknown>;
@@ -238,8 +238,9 @@ describe('providers', () => {
     const clock = fakeClock();
     const reset: number[] = [];
     const open: BreakerState = { circuitState: 'open', failureCount: 5, lastFailureTime: clock.now(), circuitOpenUntil: clock.now() + 90_000 };
-    const live = {
-      concurrentSessions: async (kind: string, ids: readonly number[]) => new Map(ids.map((id) => [id, kind === 'provider' ? 4 : 2])),
+    const live: LiveState = {
+      ...noLiveState,
+      standing: async ({ kind }) => ({ sessions: kind === 'provider' ? 4 : 2, spent: undefined }),
       breakers: async () => new Map([[1, open]]),
       resetBreaker: async (id: number) => void reset.push(id),
     };

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Provider } from '@hub/contract';
-import type { Hold, Limiter, ReserveResult, Subject } from '@hub/limits';
+import type { Hold, Limiter, Refusal, ReserveRequest, ReserveResult, Subject } from '@hub/limits';
 import type { Caller } from './authenticate.ts';
 import { budgetOf } from './budget.ts';
 import type { Admitted } from './guards/guard.ts';
 import { limitFault } from './limit-fault.ts';
-import type { Candidate, Plan } from './plan.ts';
+import type { Plan } from './plan.ts';
 import type { SessionId } from './request/session-id.ts';
 
 /** Takes what a request needs of its caller's limits, and learns which provider its session used last: one round trip. */
@@ -15,6 +15,8 @@ export interface AdmissionTools {
   readonly affinity: Affinity;
   /** Conversations up to this length, whose id is in use, get an id of their own; 0 = never. */
   readonly shortContextMessages: number;
+  /** How long a quiet session keeps its provider. */
+  readonly sessionTtlMs: number;
 }
 
 export interface Admission {
@@ -24,8 +26,13 @@ export interface Admission {
   readonly sequence: number;
   /** The provider that this session is tied to. */
   readonly bound: number | undefined;
-  /** The first candidate's own limits refuse it. */
-  readonly firstRefused: Candidate | undefined;
+  readonly firstRefused: FirstRefused | undefined;
+}
+
+/** The candidate that the plan named first, refused by its own limits. */
+export interface FirstRefused {
+  readonly provider: Provider;
+  readonly refusal: Refusal;
 }
 
 /**
@@ -47,7 +54,7 @@ export async function admit(
   const guessed = planFor(guess);
   const first = guessed.candidates[0];
   const { estimateNanos, minimumNanos, hard } = budgetOf(admitted, first?.provider);
-  const result: ReserveResult = await tools.limiter.reserve({
+  const result = await reserve(tools.limiter, {
     recordId,
     now,
     timeZone: snapshot.settings.timeZone,
@@ -61,14 +68,25 @@ export async function admit(
   if (!result.ok) throw limitFault(result.refusal, caller);
   const { hold } = result;
   const bound = sticky ? hold.session?.boundProvider : undefined;
+  const refused = result.provider?.ok === false ? result.provider.refusal : undefined;
+  // A plan that did not know of the used-up limit is made again, so that the decision on record is the one that was taken.
+  const stands = bound === guess && refused?.unit !== 'nanos';
   return {
     hold,
-    plan: bound === guess ? guessed : planFor(bound),
+    plan: stands ? guessed : planFor(bound),
     sessionId: hold.session?.id ?? session.id,
     sequence: hold.session?.sequence ?? 1,
     bound,
-    firstRefused: result.provider?.ok === false ? first : undefined,
+    firstRefused: first === undefined || refused === undefined ? undefined : { provider: first.provider, refusal: refused },
   };
+}
+
+/** Where there is no room for a session of its own, a helper call counts with the conversation that it helps. */
+async function reserve(limiter: Limiter, wanted: ReserveRequest): Promise<ReserveResult> {
+  const result = await limiter.reserve(wanted);
+  const { session } = wanted;
+  if (result.ok || result.refusal.limitType !== 'concurrent_sessions' || session?.alternativeId === undefined) return result;
+  return limiter.reserve({ ...wanted, session: { id: session.id } });
 }
 
 /** v0.3.42's rule for short conversations: a client that runs several at once under one id means several sessions. */

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Provider } from '@hub/contract';
 import type { Breakers, Hold, Permit, Refusal } from '@hub/limits';
 import type { Clock } from '@hub/service';
-import { providerSubject } from './admission.ts';
+import { type FirstRefused, providerSubject } from './admission.ts';
 import { outputCap } from './budget.ts';
 import type { Exchange } from './exchange.ts';
 import { HubFault } from './faults.ts';
@@ -50,8 +50,8 @@ export interface AttemptContext {
   readonly hold: Hold | undefined;
   /** The provider that answered this session before. */
   readonly bound: number | undefined;
-  /** Known to be refused by its own limits. */
-  readonly firstRefused: Candidate | undefined;
+  /** Its own limits have refused the first candidate already. */
+  readonly firstRefused: FirstRefused | undefined;
 }
 
 /** v0.3.42's bounds: providers per request, and the pause between two attempts at the same one (ms). */
@@ -96,10 +96,10 @@ async function enter(
   const now = tools.clock.now();
   const permit = await tools.breakers.acquire(provider.id, provider.breaker, now);
   if (permit === undefined || hold === undefined) return { permit };
-  const answer = candidate.provider === firstRefused?.provider ? undefined : await hold.enter(providerSubject(provider), now);
-  if (answer?.ok === true && outputCap(outcome.start, provider, hold.grantedNanos) !== 0) return { permit };
+  const answer = provider === firstRefused?.provider ? ({ ok: false, refusal: firstRefused.refusal } as const) : await hold.enter(providerSubject(provider), now);
+  if (answer.ok && outputCap(outcome.start, provider, hold.grantedNanos) !== 0) return { permit };
   permit.release(now);
-  if (answer?.ok !== false) return { permit: undefined };
+  if (answer.ok) return { permit: undefined };
   outcome.refused(candidate, answer.refusal, now);
   return { permit: undefined, refusal: answer.refusal };
 }
@@ -136,7 +136,7 @@ async function attemptCandidate(candidate: Candidate, context: AttemptContext, t
       continue;
     }
     const verdict = judge(failure, policy);
-    outcome.failed(candidate, failure, verdict, { number, at });
+    outcome.failed(candidate, failure, verdict, { number, at, breakerFailures: tools.breakers.record(provider.id).failures + 1 });
     if (verdict.retrySame && number < limit && (await pause(exchange))) continue;
     return { reply: undefined, failure, verdict };
   }

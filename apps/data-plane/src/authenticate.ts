@@ -3,6 +3,13 @@ import type { Key, Snapshot, User } from '@hub/contract';
 import { header, type RequestHeaders } from './exchange.ts';
 import { HubFault } from './faults.ts';
 
+/** Where a request may carry a key. */
+export interface Credentialed {
+  readonly headers: RequestHeaders;
+  /** "" or "?…". */
+  readonly search: string;
+}
+
 /** Who calls: a key and the user that it belongs to. */
 export interface Caller {
   readonly key: Key;
@@ -13,14 +20,20 @@ export interface Caller {
  * Finds the caller (contract C2.1). A key may come as `Authorization: Bearer`, `x-api-key`, `x-goog-api-key` or, if there
  * is no such header, as query parameter `key`; several must agree. Keys are looked up by hash, so neither a comparison nor
  * the snapshot ever holds one.
+ * @param rules mayDiffer: of several different keys the first counts, as v0.3.42 has it for lists of models (contract C13)
  * @throws HubFault 401
  */
-export function authenticate(headers: RequestHeaders, search: string, snapshot: Snapshot, now: number): Caller {
-  const credential = credentialOf(headers, search);
+export function authenticate(
+  { headers, search }: Credentialed,
+  snapshot: Snapshot,
+  now: number,
+  rules: { readonly mayDiffer: boolean } = { mayDiffer: false },
+): Caller {
+  const credential = credentialOf(headers, search, rules.mayDiffer);
   const key = snapshot.keysByFingerprint.get(fingerprint(credential));
   const user = key === undefined ? undefined : snapshot.users.get(key.userId);
   if (key === undefined || user === undefined || !key.enabled || isPast(key.expiresAt, now)) {
-    throw new HubFault('invalid_api_key', 'The API key is not valid: it does not exist, was deleted, is disabled or has expired.');
+    throw new HubFault(key === undefined ? 'unknown_api_key' : 'invalid_api_key', 'The API key is not valid: it does not exist, was deleted, is disabled or has expired.');
   }
   if (!user.enabled) {
     throw new HubFault('user_disabled', 'The user of this API key is disabled. Please ask the administrator of the hub.');
@@ -32,7 +45,7 @@ export function authenticate(headers: RequestHeaders, search: string, snapshot: 
   return { key, user };
 }
 
-function credentialOf(headers: RequestHeaders, search: string): string {
+function credentialOf(headers: RequestHeaders, search: string, mayDiffer: boolean): string {
   const found = new Set<string>();
   const bearer = /^Bearer\s+(.+)$/i.exec(header(headers, 'authorization') ?? '')?.[1]?.trim();
   if (bearer) found.add(bearer);
@@ -47,7 +60,7 @@ function credentialOf(headers: RequestHeaders, search: string): string {
       'No credential was sent. Put the API key into the Authorization header (Bearer), x-api-key or x-goog-api-key.',
     );
   }
-  if (found.size > 1) {
+  if (found.size > 1 && !mayDiffer) {
     throw new HubFault('authentication_error', 'Several different API keys were sent. Please send one.');
   }
   return credential;

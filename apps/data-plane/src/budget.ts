@@ -30,22 +30,21 @@ export function budgetOf({ request, caller, snapshot }: Admitted, provider: Prov
   if (input === undefined) return { hard, estimateNanos: undefined, minimumNanos: undefined };
   return {
     hard,
-    estimateNanos: maximumCost({ ...input, maxOutputTokens: maxOutputOf(request.body) ?? usualMaxOutput }),
-    minimumNanos: maximumCost({ ...input, maxOutputTokens: 1 }),
+    estimateNanos: maximumCost({ ...input, maxOutputTokens: mostOfOneAnswer(request) * answersOf(request) }),
+    minimumNanos: maximumCost({ ...input, maxOutputTokens: answersOf(request) }),
   };
 }
 
 /**
- * How much a provider may answer so that the reservation covers it; undefined = as much as the request says; 0 = not even
- * the prompt is covered.
+ * How long a provider's answer (each of several) may be so that the reservation covers it; undefined = as long as the
+ * request says; 0 = not even the prompt is covered.
  */
 export function outputCap(context: PricedContext, provider: Provider, grantedNanos: bigint | undefined): number | undefined {
   if (grantedNanos === undefined) return undefined;
   const input = maximumInput(context, provider);
   if (input === undefined) return undefined;
-  const affordable = affordableOutput({ ...input, nanos: grantedNanos });
-  const asked = maxOutputOf(context.request.body) ?? usualMaxOutput;
-  return affordable >= asked ? undefined : affordable;
+  const affordable = Math.floor(affordableOutput({ ...input, nanos: grantedNanos }) / answersOf(context.request));
+  return affordable >= mostOfOneAnswer(context.request) ? undefined : affordable;
 }
 
 type PricedContext = Pick<Admitted, 'request' | 'snapshot'>;
@@ -64,7 +63,7 @@ export function withOutputCap(body: JsonObject, dialect: Dialect, cap: number): 
     case 'anthropic':
       return { ...body, max_tokens: cap };
     case 'openai-chat':
-      return 'max_tokens' in body ? { ...body, max_tokens: cap } : { ...body, max_completion_tokens: cap };
+      return { ...body, ...('max_tokens' in body && { max_tokens: cap }), ...(('max_completion_tokens' in body || !('max_tokens' in body)) && { max_completion_tokens: cap }) };
     case 'openai-responses':
       return { ...body, max_output_tokens: cap };
     case 'gemini': {
@@ -76,18 +75,39 @@ export function withOutputCap(body: JsonObject, dialect: Dialect, cap: number): 
   }
 }
 
-const outputFields = ['max_tokens', 'max_completion_tokens', 'max_output_tokens'] as const;
+/** Where a dialect bounds one answer and says how many it wants. A field of another dialect bounds nothing. */
+const outputFields: Readonly<Record<Dialect, { readonly most: readonly string[]; readonly answers: string | undefined }>> = {
+  anthropic: { most: ['max_tokens'], answers: undefined },
+  'openai-chat': { most: ['max_tokens', 'max_completion_tokens'], answers: 'n' },
+  'openai-responses': { most: ['max_output_tokens'], answers: undefined },
+  gemini: { most: ['maxOutputTokens'], answers: 'candidateCount' },
+};
 
-/** The request's own bound on its answer, in any dialect. Tokens. */
-export function maxOutputOf(body: JsonObject | undefined): number | undefined {
-  for (const field of outputFields) {
-    const value = body?.[field];
-    if (typeof value === 'number' && value > 0) return value;
-  }
-  const wrapped = body?.['request'];
-  const config = body?.['generationConfig'] ?? (isRecord(wrapped) ? wrapped['generationConfig'] : undefined);
-  const value = isRecord(config) ? config['maxOutputTokens'] : undefined;
-  return typeof value === 'number' && value > 0 ? value : undefined;
+/** The request's own bound on one answer; undefined = it has none. Tokens. */
+export function maxOutputOf(body: JsonObject | undefined, dialect: Dialect): number | undefined {
+  const values = outputFields[dialect].most.map((field) => outputSettings(body, dialect)?.[field]).filter(isPositive);
+  return values.length === 0 ? undefined : Math.max(...values);
+}
+
+function mostOfOneAnswer({ body, dialect }: ProxyRequest): number {
+  return maxOutputOf(body, dialect) ?? usualMaxOutput;
+}
+
+/** How many answers are asked for at once, each as long as it may be. */
+function answersOf({ body, dialect }: ProxyRequest): number {
+  const count = outputSettings(body, dialect)?.[outputFields[dialect].answers ?? ''];
+  return isPositive(count) ? Math.ceil(count) : 1;
+}
+
+function outputSettings(body: JsonObject | undefined, dialect: Dialect): JsonObject | undefined {
+  if (dialect !== 'gemini' || body === undefined) return body;
+  const wrapped = body['request'];
+  const config = body['generationConfig'] ?? (isRecord(wrapped) ? wrapped['generationConfig'] : undefined);
+  return isRecord(config) ? config : undefined;
+}
+
+function isPositive(value: unknown): value is number {
+  return typeof value === 'number' && value > 0;
 }
 
 /**

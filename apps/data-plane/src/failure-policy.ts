@@ -34,9 +34,11 @@ export function judge(failure: Failure, options: PolicyOptions): Verdict {
   const rule = failure.kind === 'status' || failure.kind === 'error_inside' ? options.matchRule(failure.body || failure.error.message) : undefined;
   const category = categorise(failure, rule);
   const verdict = table[category];
-  // A count is cheap and urgent: a provider that refuses it is not asked twice, and the client gets its status.
-  if (options.operation === 'count_tokens' && category === 'provider_error' && failure.kind === 'status') {
-    return { ...verdict, category, rule, retrySame: false, tryNext: false };
+  if (options.operation === 'count_tokens') {
+    // A count is cheap and urgent: a provider that refuses it is not asked twice, and the client gets its status. Many
+    // relays cannot count and answer well all the same, so it never speaks against a provider.
+    const refused = category === 'provider_error' && failure.kind === 'status';
+    return { ...verdict, category, rule, ...(refused && { retrySame: false, tryNext: false }), countsForBreaker: false };
   }
   const countsForBreaker = category === 'network_error' ? options.breakerCountsNetworkErrors : verdict.countsForBreaker;
   return { ...verdict, category, rule, countsForBreaker };

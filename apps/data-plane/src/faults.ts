@@ -18,6 +18,8 @@ const rows = {
   // caller: the credential
   authentication_error: { status: 401, type: 'authentication_error' },
   invalid_api_key: { status: 401, type: 'invalid_api_key' },
+  /** The client is told the same; only this one can be a guess. */
+  unknown_api_key: { status: 401, type: 'invalid_api_key' },
   user_disabled: { status: 401, type: 'user_disabled' },
   user_expired: { status: 401, type: 'user_expired' },
   too_many_failed_logins: { status: 429, type: 'rate_limit_error' },

@@ -149,6 +149,7 @@ function requestTools(env: Env, clock: Clock, transport: Transport, { breakers, 
       limiter,
       affinity: createAffinity(),
       shortContextMessages: env.shortContextDetection ? env.shortContextThreshold : 0,
+      sessionTtlMs: env.sessionTtlSeconds * 1000,
     },
   };
 }

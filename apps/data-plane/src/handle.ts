@@ -54,10 +54,10 @@ async function authenticated(exchange: Exchange, route: Route, snapshot: Snapsho
   const now = gateway.clock.now();
   gateway.lockout.check(exchange.remoteAddress, now);
   try {
-    return authenticate(exchange.headers, exchange.search, snapshot, now);
+    return authenticate(exchange, snapshot, now, { mayDiffer: route.kind === 'models' });
   } catch (error) {
     const fault = error instanceof HubFault ? error.fault : undefined;
-    if (fault === 'invalid_api_key') gateway.lockout.failed(exchange.remoteAddress, now);
+    if (fault === 'unknown_api_key') gateway.lockout.failed(exchange.remoteAddress, now);
     if (fault === 'user_expired') gateway.reportExpired(exchange, snapshot);
     if (route.kind === 'proxy' && route.chat) await readRequest(exchange, route, { limit: strangerBodyBytes, stranger: true });
     throw error;

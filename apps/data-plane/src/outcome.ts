@@ -37,6 +37,12 @@ export interface OutcomeEnd {
   readonly blocked?: { readonly by: string; readonly reason: JsonObject };
 }
 
+export interface LastFailed {
+  readonly error: string;
+  readonly status: number;
+  readonly usage: Usage | undefined;
+}
+
 export class Outcome {
   readonly start: OutcomeStart;
   readonly #chain: JsonObject[] = [];
@@ -44,8 +50,7 @@ export class Outcome {
   #prepared: PreparedRequest | undefined;
   #firstContentAt: number | undefined;
   #cost: Cost | undefined;
-  #lastError: string | undefined;
-  #lastStatus: number | undefined;
+  #last: LastFailed | undefined;
 
   constructor(start: OutcomeStart) {
     this.start = start;
@@ -55,9 +60,9 @@ export class Outcome {
     return this.#provider;
   }
 
-  /** Error and status of the last failed attempt, for the row of a request that nobody could serve. */
-  get lastFailure(): { readonly error: string; readonly status: number } | undefined {
-    return this.#lastError === undefined || this.#lastStatus === undefined ? undefined : { error: this.#lastError, status: this.#lastStatus };
+  /** The last failed attempt, for the row of a request that nobody could serve. */
+  get lastFailure(): LastFailed | undefined {
+    return this.#last;
   }
 
   /** The cost once `end` has priced it; undefined = unknown. */
@@ -84,18 +89,19 @@ export class Outcome {
     }
   }
 
-  failed(candidate: Candidate, failure: Failure, verdict: Verdict, attempt: { number: number; at: number }): void {
+  /** @param attempt breakerFailures: what its breaker will have counted if this provider is given up now */
+  failed(candidate: Candidate, failure: Failure, verdict: Verdict, attempt: { number: number; at: number; breakerFailures: number }): void {
     const { provider } = candidate;
     const text = errorText(provider, failure);
-    this.#lastError = text;
-    this.#lastStatus = failure.status;
+    this.#last = { error: text, status: failure.status, usage: failure.usage };
     this.#chain.push({
       ...providerFields(candidate, attempt.at),
       reason: chainReason(verdict.category),
       attemptNumber: attempt.number,
-      statusCode: failure.status,
+      // Nobody answered, so there was no status.
+      ...(failure.kind !== 'network' && { statusCode: failure.status }),
       errorMessage: text,
-      circuitFailureThreshold: provider.breaker.failureThreshold,
+      ...(verdict.countsForBreaker && { circuitFailureCount: attempt.breakerFailures, circuitFailureThreshold: provider.breaker.failureThreshold }),
       errorDetails: errorDetails(provider, failure, verdict),
     });
   }
@@ -136,7 +142,7 @@ export class Outcome {
     this.#cost = this.#price(usage, cacheTtl);
     return create(UsageRecordSchema, {
       ...this.#identity(),
-      ...this.#decision(),
+      ...this.#decision(end),
       statusCode: end.status,
       durationMs: sinceArrival(request, end.endedAt),
       usage: usage === undefined ? undefined : usageMessage(usage),
@@ -162,13 +168,15 @@ export class Outcome {
   }
 
   /** What was chosen and how it was asked. */
-  #decision() {
+  #decision(end: OutcomeEnd) {
     const special = this.#prepared?.specialSettings ?? [];
+    // What the hub answers by itself is there at once.
+    const firstContentAt = end.blocked !== undefined && end.status < 400 ? end.endedAt : this.#firstContentAt;
     return {
       model: this.#model(),
       costMultiplier: this.#provider?.costMultiplier ?? '',
       providerChainJson: this.#chain.length === 0 ? '' : JSON.stringify(this.#chain),
-      ttfbMs: this.#firstContentAt === undefined ? undefined : sinceArrival(this.start.request, this.#firstContentAt),
+      ttfbMs: firstContentAt === undefined ? undefined : sinceArrival(this.start.request, firstContentAt),
       context1mApplied: this.#prepared?.context1m ?? false,
       specialSettingsJson: special.length === 0 ? '' : JSON.stringify(special),
     };
@@ -220,6 +228,7 @@ function providerFields({ provider, circuit }: Candidate, at: number): JsonObjec
 
 /** "Provider <name> returned <status>: <text> | Upstream: <body>", without anything that looks like a key. */
 export function errorText(provider: Provider, failure: Failure): string {
+  if (failure.kind === 'client_gone') return failure.error.message;
   const body = failure.body.trim();
   const upstream = body === '' ? '' : ` | Upstream: ${body.slice(0, 500)}`;
   return withoutSecrets(`Provider ${provider.name} returned ${failure.status}: ${upstreamErrorText(failure.error)}${upstream}`, provider);
@@ -240,7 +249,7 @@ function errorDetails(provider: Provider, failure: Failure, verdict: Verdict): J
             name: provider.name,
             statusCode: failure.status,
             statusText: withoutSecrets(upstreamErrorText(failure.error), provider),
-            upstreamBody: withoutSecrets(failure.body.slice(0, 500), provider),
+            ...((failure.kind === 'status' || failure.body !== '') && { upstreamBody: withoutSecrets(failure.body.slice(0, 500), provider) }),
           },
         };
   if (verdict.rule !== undefined) {

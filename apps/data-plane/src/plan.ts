@@ -1,6 +1,6 @@
-import type { Provider, Snapshot } from '@hub/contract';
+import type { Provider, ProviderType, Snapshot } from '@hub/contract';
 import type { Caller } from './authenticate.ts';
-import { type ClientFormat, nativeTypes } from './routes.ts';
+import { type ClientFormat, nativeTypes, targetTypes } from './routes.ts';
 
 /** Which providers could serve a request, in which order, and why the others cannot. Pure: a stored decision can be run again. */
 
@@ -54,7 +54,7 @@ export interface Plan {
 export interface DecisionContext {
   readonly totalProviders: number;
   readonly enabledProviders: number;
-  readonly targetType: ClientFormat;
+  readonly targetType: ProviderType;
   readonly requestedModel: string;
   readonly groupFilterApplied: boolean;
   readonly userGroup: string;
@@ -188,7 +188,7 @@ function describe(
   return {
     totalProviders: counts.total,
     enabledProviders: counts.able,
-    targetType: facts.format,
+    targetType: targetTypes[facts.format],
     requestedModel: facts.model ?? '',
     groupFilterApplied: true,
     userGroup: [...facts.caller.key.groups].join(','),

@@ -67,6 +67,15 @@ export const nativeTypes: Readonly<Record<ClientFormat, readonly ProviderType[]>
   'gemini-cli': ['gemini-cli'],
 };
 
+/** How v0.3.42's decision chain calls the providers that a format is meant for. */
+export const targetTypes: Readonly<Record<ClientFormat, ProviderType>> = {
+  claude: 'claude',
+  openai: 'openai-compatible',
+  response: 'codex',
+  gemini: 'gemini',
+  'gemini-cli': 'gemini-cli',
+};
+
 export const providerDialect: Readonly<Record<ProviderType, Dialect>> = {
   claude: 'anthropic',
   'claude-auth': 'anthropic',

@@ -59,12 +59,7 @@ async function answer(context: AttemptContext, gateway: Gateway): Promise<void> 
     end = await relay(reply, exchange, { request, conversion, hideUsage, onClientAbort: candidate.provider.onClientAbort });
     conclude(gateway, answered, end);
   } catch (error) {
-    const fault = toFault(error);
-    const last = outcome.lastFailure;
-    if (hold !== undefined) {
-      gateway.background('release', hold.release(gateway.clock.now()));
-      await record(gateway, outcome, { status: last?.status ?? fault.status, error: last?.error ?? fault.message, answered: undefined });
-    }
+    if (hold !== undefined) await concludeUnserved(gateway, outcome, hold, toFault(error));
     throw error;
   }
   const { failure } = end;
@@ -77,6 +72,21 @@ async function answer(context: AttemptContext, gateway: Gateway): Promise<void> 
   }
   gateway.metrics.requests.inc({ format: request.format, outcome: failure?.kind ?? 'ok', status: String(status) });
   end.finish();
+}
+
+/**
+ * Nobody served it, and so it has cost nothing, except when the client left an upstream that had already begun to count:
+ * that is billed, though no byte of it was shown.
+ */
+async function concludeUnserved(gateway: Gateway, outcome: Outcome, hold: Hold, fault: HubFault): Promise<void> {
+  const last = outcome.lastFailure;
+  try {
+    await record(gateway, outcome, { status: last?.status ?? fault.status, error: last?.error ?? fault.message, answered: undefined, usage: last?.usage });
+  } finally {
+    const nanos = outcome.cost?.nanos ?? 0n;
+    const now = gateway.clock.now();
+    gateway.background('release', nanos > 0n ? hold.settle({ nanos, now }) : hold.release(now));
+  }
 }
 
 /** What the provider's breaker learns from the end of an answer that had begun well. */
@@ -94,7 +104,17 @@ function settle(gateway: Gateway, outcome: Outcome, served: { hold: Hold; answer
   const { caller, sessionId } = outcome.start;
   const rule = answered.failedOver || (bound !== undefined && bound !== providerId) ? 'overwrite' : 'absent';
   gateway.admissionTools.affinity.set(caller.key.id, sessionId, providerId);
-  gateway.background('settle', hold.settle({ nanos: outcome.cost?.nanos ?? 0n, now: gateway.clock.now(), binding: { providerId, rule } }));
+  const binding = { providerId, rule, ttlMs: bindingTtlMs(answered, gateway) } as const;
+  gateway.background('settle', hold.settle({ nanos: outcome.cost?.nanos ?? 0n, now: gateway.clock.now(), binding }));
+}
+
+/** Anthropic's long prompt cache lives for an hour. ms */
+const longCacheMs = 3_600_000;
+
+/** A session stays with its provider at least as long as that keeps its prompt: to move means to pay for it again. */
+function bindingTtlMs({ reply, prepared }: Answered, { admissionTools }: Gateway): number {
+  const longCache = prepared.cacheTtl === '1h' || (reply.watcher.usage?.cacheWrite1h ?? 0) > 0;
+  return Math.max(admissionTools.sessionTtlMs, longCache ? longCacheMs : 0);
 }
 
 /** Keeps the list of active sessions that admins see. */
@@ -117,14 +137,14 @@ function noteSession(gateway: Gateway, outcome: Outcome, status: 'in_progress' |
 async function record(
   gateway: Gateway,
   outcome: Outcome,
-  end: { status: number; error: string | undefined; answered: { reply: Reply; sample: string } | undefined },
+  end: { status: number; error: string | undefined; answered: { reply: Reply; sample: string } | undefined; usage?: Usage | undefined },
 ): Promise<void> {
   const { request } = outcome.start;
   const endedAt = gateway.clock.now();
-  const counted = end.answered === undefined ? undefined : await countedUsage(request, end.answered, gateway.tokenCounter);
+  const counted = end.answered === undefined ? { usage: end.usage, estimated: false } : await countedUsage(request, end.answered, gateway.tokenCounter);
   noteSession(gateway, outcome, end.status >= 400 ? 'error' : 'completed');
   await gateway.ledger.end(
-    outcome.end({ status: end.status, endedAt, usage: counted?.usage, usageEstimated: counted?.estimated ?? false, error: end.error }),
+    outcome.end({ status: end.status, endedAt, usage: counted.usage, usageEstimated: counted.estimated, error: end.error }),
   );
   gateway.metrics.duration.observe({ format: request.format }, (endedAt - request.arrivedAt) / 1000);
 }

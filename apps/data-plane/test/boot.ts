@@ -83,7 +83,13 @@ export async function startControlPlane(port = 0): Promise<TestControlPlane> {
     LimitsService,
     {
       async warm({ queries }) {
-        return { answers: queries.map(({ kind, id }) => ({ totalNanos: plane.spent.get(`${kind}/${id}`) ?? 0n })), recent: [] };
+        const now = BigInt(Date.now());
+        const answers = queries.map(({ kind, id, bucketMs }) => {
+          const nanos = plane.spent.get(`${kind}/${id}`) ?? 0n;
+          // Of a rolling window: all of it just now.
+          return { totalNanos: nanos, buckets: bucketMs > 0n && nanos > 0n ? [{ startMs: now - (now % bucketMs), nanos }] : [] };
+        });
+        return { answers, recent: [] };
       },
     },
     () => undefined,
@@ -159,7 +165,7 @@ export interface TestGateway {
 
 export async function startGateway(
   controlPlane: { readonly address: string },
-  options: { env?: Record<string, string>; dataDir?: string; waitForConfig?: boolean } = {},
+  options: { env?: Record<string, string | undefined>; dataDir?: string; waitForConfig?: boolean } = {},
 ): Promise<TestGateway> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'hub-dp-'));
   const env = readEnv({
@@ -199,17 +205,20 @@ export async function startGateway(
   };
 }
 
+/** The fields of a message, without what makes it one. */
+export type Fields<M> = Omit<Partial<M>, '$typeName' | '$unknown'>;
+
 export const testKey = 'sk-0123456789abcdef0123456789abcdef';
 
-export function user(init: Partial<wire.User> = {}): wire.Entity['entity'] {
+export function user(init: Fields<wire.User> = {}): wire.Entity['entity'] {
   return { case: 'user', value: create(wire.UserSchema, { id: 1, name: 'ada', enabled: true, ...init }) };
 }
 
-export function key(init: Partial<wire.Key> = {}, text: string = testKey): wire.Entity['entity'] {
+export function key(init: Fields<wire.Key> = {}, text: string = testKey): wire.Entity['entity'] {
   return { case: 'key', value: create(wire.KeySchema, { id: 1, userId: 1, name: 'default', enabled: true, sha256: hashKey(text), ...init }) };
 }
 
-export function provider(init: Partial<wire.Provider> & { url: string }): wire.Entity['entity'] {
+export function provider(init: Fields<wire.Provider> & { url: string }): wire.Entity['entity'] {
   const defaults = {
     id: 1,
     name: 'p1',
@@ -224,7 +233,7 @@ export function provider(init: Partial<wire.Provider> & { url: string }): wire.E
   return { case: 'provider', value: create(wire.ProviderSchema, { ...defaults, ...init }) };
 }
 
-export function settings(init: Partial<wire.Settings> = {}): wire.Entity['entity'] {
+export function settings(init: Fields<wire.Settings> = {}): wire.Entity['entity'] {
   return { case: 'settings', value: create(wire.SettingsSchema, { enableFormatConversion: true, ...init }) };
 }
 

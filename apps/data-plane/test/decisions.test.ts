@@ -15,19 +15,19 @@ import { prepareRequest } from '../src/upstream/prepare.ts';
 import { isPrivateAddress } from '../src/upstream/private-address.ts';
 import { failureOf } from '../src/upstream/reply.ts';
 import { targetOf } from '../src/upstream/target.ts';
-import { key, provider, user } from './boot.ts';
+import { type Fields, key, provider, user } from './boot.ts';
 
 function snapshotOf(...entities: wire.Entity['entity'][]): Snapshot {
   const { snapshot, problems } = compile(emptySnapshot, { version: 'v', full: true, upserts: entities.map((entity) => create(wire.EntitySchema, { entity })), deletes: [] });
   expect(problems).toEqual([]);
   return snapshot;
 }
-const providerOf = (init: Partial<wire.Provider>): Provider => {
+const providerOf = (init: Fields<wire.Provider>): Provider => {
   const [found] = snapshotOf(provider({ url: 'https://up.example', ...init })).providers.values();
   if (found === undefined) throw new Error('no provider');
   return found;
 };
-function callerOf(init: Partial<wire.Key> = {}): Caller {
+function callerOf(init: Fields<wire.Key> = {}): Caller {
   const snapshot = snapshotOf(user(), key(init));
   const [callerKey] = snapshot.keys.values();
   const [callerUser] = snapshot.users.values();
@@ -47,7 +47,7 @@ const healthy = () => ({ circuit: 'closed' as const, overLimit: false });
 const ids = (plan: ReturnType<typeof planCandidates>) => plan.candidates.map((candidate) => candidate.provider.id);
 
 describe('plan', () => {
-  const p = (id: number, init: Partial<wire.Provider> = {}) => provider({ id, name: `p${id}`, url: 'https://up.example', ...init });
+  const p = (id: number, init: Fields<wire.Provider> = {}) => provider({ id, name: `p${id}`, url: 'https://up.example', ...init });
 
   it('groups: a key sees what shares a group with it; * sees all; nothing means default', () => {
     const snapshot = snapshotOf(p(1), p(2, { groupTag: 'vip,x' }), p(3, { groupTag: 'y' }));
@@ -111,7 +111,7 @@ describe('plan', () => {
     ['openai-compatible', 'claude-x', {}, false],
     ['openai-compatible', 'claude-x', { joinClaudePool: true, modelRedirects: { 'claude-x': 'claude-z' } }, true],
   ] as const)('%s and %s with %j: %s', (providerType, model, init, expected) => {
-    expect(supportsModel(providerOf({ providerType, ...(init as Partial<wire.Provider>) }), model)).toBe(expected);
+    expect(supportsModel(providerOf({ providerType, ...(init as Fields<wire.Provider>) }), model)).toBe(expected);
   });
 
   it('without a model only type claude serves', () => {
@@ -121,7 +121,7 @@ describe('plan', () => {
 });
 
 describe('what a provider gets', () => {
-  const prepare = (request: ProxyRequest, init: Partial<wire.Provider> = {}, keyInit: Partial<wire.Key> = {}) =>
+  const prepare = (request: ProxyRequest, init: Fields<wire.Provider> = {}, keyInit: Fields<wire.Key> = {}) =>
     prepareRequest(request, callerOf(keyInit), providerOf(init), { credential: { kind: 'bearer+x-api-key', token: 'T' }, outputCap: undefined, sameProvider: false });
   const json = (body: Buffer | undefined) => JSON.parse(body?.toString() ?? '') as Record<string, unknown>;
   const headersOf = (flat: readonly string[]) => Object.fromEntries(Array.from({ length: flat.length / 2 }, (_, index) => [flat[index * 2], flat[index * 2 + 1]]));
@@ -212,7 +212,11 @@ describe('what a provider gets', () => {
     expect(withOutputCap({ max_tokens: 9 }, 'anthropic', 3)).toEqual({ max_tokens: 3 });
     expect(withOutputCap({}, 'openai-chat', 3)).toEqual({ max_completion_tokens: 3 });
     expect(withOutputCap({ request: { contents: [] } }, 'gemini', 3)).toEqual({ request: { contents: [], generationConfig: { maxOutputTokens: 3 } } });
-    expect([maxOutputOf({ max_output_tokens: 7 }), maxOutputOf({ generationConfig: { maxOutputTokens: 5 } }), maxOutputOf({})]).toEqual([7, 5, undefined]);
+    expect(maxOutputOf({ max_output_tokens: 7 }, 'openai-responses')).toBe(7);
+    expect(maxOutputOf({ generationConfig: { maxOutputTokens: 5 } }, 'gemini')).toBe(5);
+    expect(maxOutputOf({ max_tokens: 5, max_completion_tokens: 9 }, 'openai-chat')).toBe(9);
+    // A field of another dialect bounds nothing.
+    expect(maxOutputOf({ max_tokens: 1 }, 'openai-responses')).toBeUndefined();
   });
 
   it('a picture is not counted by its base64', () => {

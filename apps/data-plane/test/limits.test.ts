@@ -1,9 +1,9 @@
 import { create, SubjectKind, wire } from '@hub/contract';
 import { eventually, redisAvailable, type ScriptedUpstream, stallAfter, startRedis, startUpstream, status, type TestRedis } from '@hub/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { key, messages, price, provider, settings, startControlPlane, startGateway, type TestControlPlane, type TestGateway, user } from './boot.ts';
+import { type Fields, key, messages, price, provider, settings, startControlPlane, startGateway, type TestControlPlane, type TestGateway, user } from './boot.ts';
 
-const limits = (init: Partial<wire.SpendLimits>) => create(wire.SpendLimitsSchema, init);
+const limits = (init: Fields<wire.SpendLimits>) => create(wire.SpendLimitsSchema, init);
 const priced = price('claude-sonnet-4-5', { input_cost_per_token: 1e-6, output_cost_per_token: 1e-3 });
 /** What one answer of the scripted upstream costs at that price. Nano-dollars. */
 let oneAnswer = 0n;

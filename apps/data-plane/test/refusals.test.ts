@@ -39,7 +39,7 @@ beforeEach(() => {
   controlPlane.records.length = 0;
 });
 
-const post = (path: string, headers: Record<string, string>, body: BodyInit = '{"model":"claude-sonnet-4-5","messages":[{"role":"user","content":"x"}]}') =>
+const post = (path: string, headers: Record<string, string>, body: NonNullable<RequestInit['body']> = '{"model":"claude-sonnet-4-5","messages":[{"role":"user","content":"x"}]}') =>
   fetch(hub.url + path, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body });
 
 describe('credentials', () => {

@@ -3,7 +3,7 @@ import { type ScriptedUpstream, startUpstream, status } from '@hub/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parsePath } from '../src/rules/request-filters.ts';
 import { spokenTexts } from '../src/rules/sensitive-words.ts';
-import { key, messages, provider, settings, startControlPlane, startGateway, type TestControlPlane, type TestGateway, testKey, user } from './boot.ts';
+import { type Fields, key, messages, provider, settings, startControlPlane, startGateway, type TestControlPlane, type TestGateway, testKey, user } from './boot.ts';
 
 let upstream: ScriptedUpstream;
 let controlPlane: TestControlPlane;
@@ -30,11 +30,11 @@ const publish = (...rows: Row[]) =>
 
 let ids = 0;
 const word = (text: string, matchType = 'contains'): Row => ({ case: 'sensitiveWord', value: create(wire.SensitiveWordSchema, { id: ++ids, word: text, matchType }) });
-const filter = (init: Partial<wire.RequestFilter>): Row => ({
+const filter = (init: Fields<wire.RequestFilter>): Row => ({
   case: 'requestFilter',
   value: create(wire.RequestFilterSchema, { id: ++ids, name: 'f', bindingType: 'global', ...init, replacementJson: init.replacementJson ?? '' }),
 });
-const rule = (init: Partial<wire.ErrorRule>): Row => ({ case: 'errorRule', value: create(wire.ErrorRuleSchema, { id: ++ids, matchType: 'contains', category: 'c', ...init }) });
+const rule = (init: Fields<wire.ErrorRule>): Row => ({ case: 'errorRule', value: create(wire.ErrorRuleSchema, { id: ++ids, matchType: 'contains', category: 'c', ...init }) });
 
 describe('sensitive words', () => {
   beforeAll(() => publish(word('ForbiddenWord'), word(' Exact Phrase ', 'exact'), word('sec[r]et\\d+', 'regex'), word('(?<=look)behind', 'regex')));

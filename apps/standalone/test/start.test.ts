@@ -41,18 +41,22 @@ interface UsageRow {
   readonly cost_usd: string | null;
 }
 
-/** What was written down of the requests so far. */
-async function usageRows(): Promise<readonly UsageRow[]> {
+/** Asks the embedded database, by its own door. */
+async function query<Row extends object>(sql: string): Promise<readonly Row[]> {
   const client = new Client({ host: join(folder, 'run', 'pg'), user: 'postgres', database: 'postgres' });
   await client.connect();
   try {
-    const { rows } = await client.query<UsageRow>(
-      `SELECT u.name AS user, endpoint, status_code, input_tokens, output_tokens, cost_usd FROM message_request m JOIN users u ON u.id = m.user_id ORDER BY m.id`,
-    );
-    return rows;
+    return (await client.query(sql)).rows as Row[];
   } finally {
     await client.end();
   }
+}
+
+/** What was written down of the requests so far. */
+function usageRows(): Promise<readonly UsageRow[]> {
+  return query<UsageRow>(
+    `SELECT u.name AS user, endpoint, status_code, input_tokens, output_tokens, cost_usd FROM message_request m JOIN users u ON u.id = m.user_id ORDER BY m.id`,
+  );
 }
 
 /** Processes that have anything to do with the folder, by what stands in their environment or command. */
@@ -210,5 +214,17 @@ describe('a start with HUB_DEMO=0', () => {
     await stopHub(hub);
     hub = await startHub({ HUB_DATA_DIR: folder });
     expect(await say('OpenAI Responses', 'hi')).toContain('demo upstream');
+  });
+});
+
+describe('a start on a database that a newer hub has used', () => {
+  it('ends with one line', async () => {
+    await query(`INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name, applied_steps_count) VALUES ('x', 'x', now(), '29991231000000_future', 1)`);
+    await stopHub(hub);
+    const { ended, stderr } = spawnHub({ HUB_DATA_DIR: folder });
+    expect(await ended).toBe(1);
+    const lines = stderr().trim().split('\n').filter((line) => !line.startsWith('hub: starting '));
+    expect(lines).toEqual([expect.stringMatching(/newer version.*29991231000000_future/)]);
+    expect(processesOf(folder)).toEqual([]);
   });
 });

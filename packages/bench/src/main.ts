@@ -4,7 +4,7 @@ import { type Flags, readFlags, usage } from './flags.ts';
 import { machine } from './proc-stats.ts';
 import { profileWorkload } from './profile.ts';
 import { describeMachine, type Noise, render, type Report } from './report.ts';
-import { type Contestants, fullLoad, type FullLoad, halfLoad, redisRoundTrips, type RoundPlan } from './rounds.ts';
+import { type Contestants, fullLoad, type FullLoad, halfLoad, redisRoundTrips, type RoundPlan, warmUp } from './rounds.ts';
 import { dataPlaneEntry, openStage, type Proxy, type Stage } from './stage.ts';
 import { median } from './statistics.ts';
 import { streamMemory } from './streams.ts';
@@ -52,8 +52,8 @@ async function compare(stage: Stage, flags: Flags): Promise<number> {
 async function measureLoads(stage: Stage, flags: Flags): Promise<Pick<Report, 'fullLoads' | 'halfLoads' | 'redisRoundTrips'>> {
   const contestants = await startContestants(stage, flags);
   const plan: RoundPlan = { rounds: flags.rounds, warmMs: 300, windowMs: flags.windowMs };
-  // The first requests of a process are slow: code that has not been compiled, connections that are not there.
-  for (const name of flags.workloads) await fullLoad(stage, contestants, name, { ...plan, rounds: 1, windowMs: 1500 });
+  progress('warming up');
+  for (const proxy of Object.values(contestants)) if (proxy !== undefined) await warmUp(stage, proxy, flags.workloads);
   const fullLoads: FullLoad[] = [];
   const halfLoads = [];
   for (const name of flags.workloads) {

@@ -88,6 +88,16 @@ export async function fullLoad(stage: Stage, { bare, hub, other }: Contestants, 
   };
 }
 
+/** Until the compiler has seen all it will see of a proxy: so many requests, one workload after the other. */
+const warmRequests = 6000;
+
+export async function warmUp(stage: Stage, proxy: Proxy, names: readonly WorkloadName[]): Promise<void> {
+  for (const name of names) {
+    const job = { kind: 'saturate', target: plain(proxy), workload: name, concurrency: workloads[name].concurrency, warmMs: 0, windowMs: 1000 } as const;
+    for (let served = 0, turns = 0; served < warmRequests && turns < 15; turns++) served += checked(await stage.run(job)).all;
+  }
+}
+
 function seriesOf(taken: readonly Measured[]): Series {
   return {
     perSecond: taken.map(({ requests, windowMs }) => (requests / windowMs) * 1000),

@@ -3,11 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { compile, emptySnapshot } from './compile.ts';
 import * as wire from './gen/hub/v1/config_pb.ts';
 
+type Fields<M> = Omit<Partial<M>, '$typeName' | '$unknown'>;
 type EntityInit = wire.Entity['entity'];
 const entities = (...inits: EntityInit[]) => inits.map((entity) => create(wire.EntitySchema, { entity }));
-const userOf = (init: Partial<wire.User>): EntityInit => ({ case: 'user', value: create(wire.UserSchema, { id: 1, ...init }) });
-const keyOf = (init: Partial<wire.Key>): EntityInit => ({ case: 'key', value: create(wire.KeySchema, { id: 1, userId: 1, sha256: new Uint8Array(32), ...init }) });
-const providerOf = (init: Partial<wire.Provider>): EntityInit => ({
+const userOf = (init: Fields<wire.User>): EntityInit => ({ case: 'user', value: create(wire.UserSchema, { id: 1, ...init }) });
+const keyOf = (init: Fields<wire.Key>): EntityInit => ({ case: 'key', value: create(wire.KeySchema, { id: 1, userId: 1, sha256: new Uint8Array(32), ...init }) });
+const providerOf = (init: Fields<wire.Provider>): EntityInit => ({
   case: 'provider',
   value: create(wire.ProviderSchema, { id: 1, url: 'https://api.example', providerType: 'claude', ...init }),
 });

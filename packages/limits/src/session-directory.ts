@@ -24,6 +24,8 @@ export interface SessionInfo extends SessionRef {
 export interface SessionFilter {
   /** Only this user's; undefined = everybody's. */
   readonly userId?: number | undefined;
+  /** Only those with one of these ids; undefined = all. */
+  readonly sessionIds?: ReadonlySet<string> | undefined;
   /** As many at the most, the latest. Default 1000. */
   readonly most?: number | undefined;
 }
@@ -58,6 +60,7 @@ export interface SessionDirectoryOptions {
 const INDEX_KEY = `${KEY_PREFIX}active-sessions`;
 const MOST_LOCAL = 20_000;
 const MOST_LISTED = 1000;
+const MOST_LOOKED_AT = 100_000;
 /** Nobody but an admin waits for these. */
 const REDIS_TIMEOUT_MS = 1000;
 
@@ -72,6 +75,10 @@ function nameOf({ userId, keyId, sessionId }: SessionRef): string {
 function refOf(name: string): SessionRef | undefined {
   const match = /^(\d+):(\d+):(.*)$/s.exec(name);
   return match === null ? undefined : { userId: Number(match[1]), keyId: Number(match[2]), sessionId: match[3] ?? '' };
+}
+
+function matches({ userId, sessionId }: SessionRef, filter: SessionFilter): boolean {
+  return (filter.userId === undefined || filter.userId === userId) && (filter.sessionIds === undefined || filter.sessionIds.has(sessionId));
 }
 
 function infoKey({ userId, keyId, sessionId }: SessionRef): string {
@@ -131,7 +138,8 @@ class Directory implements SessionDirectory {
   /** Long requests: their sessions must not fall asleep before they end. */
   #keepRunning(): void {
     const now = this.#clock.now();
-    for (const [name, session] of [...this.#local]) {
+    for (const [name, session] of this.#local) {
+      // What is noted moves to the end and is met again there, and then it is fresh.
       if (session.status === 'in_progress' && session.lastSeenAt < now) this.#note(name, { ...session, lastSeenAt: now });
     }
   }
@@ -140,13 +148,13 @@ class Directory implements SessionDirectory {
     return this.#clock.now() - lastSeenAt < this.#activeMs;
   }
 
-  async active({ userId, most = MOST_LISTED }: SessionFilter = {}): Promise<SessionInfo[]> {
-    const shared = await this.#tried('active sessions could not be read', (redis) => this.#read(redis, userId, most));
+  async active(filter: SessionFilter = {}): Promise<SessionInfo[]> {
+    const shared = await this.#tried('active sessions could not be read', (redis) => this.#read(redis, filter));
     const sessions = new Map([...(shared ?? []), ...this.#unwrittenOrAll(shared === undefined)].map((info) => [nameOf(info), info]));
     return [...sessions.values()]
-      .filter((info) => this.#isActive(info) && (userId === undefined || info.userId === userId))
+      .filter((info) => this.#isActive(info) && matches(info, filter))
       .sort((a, b) => b.lastSeenAt - a.lastSeenAt)
-      .slice(0, most);
+      .slice(0, filter.most ?? MOST_LISTED);
   }
 
   /** What this process knows better than Redis: everything if that did not answer. */
@@ -154,11 +162,12 @@ class Directory implements SessionDirectory {
     return all ? this.#local.values() : this.#unwritten.values();
   }
 
-  async #read(redis: RedisClient, userId: number | undefined, most: number): Promise<SessionInfo[]> {
-    // Of one user's they may all lie far down: names are short, so as many as there can be are looked at.
-    const [limit, prefix] = userId === undefined ? [most, ''] : [MOST_LOCAL, `${userId}:`];
+  async #read(redis: RedisClient, filter: SessionFilter): Promise<SessionInfo[]> {
+    const { userId, sessionIds, most = MOST_LISTED } = filter;
+    // Those that are asked for may lie far down; names are short, so many can be looked at.
+    const limit = userId === undefined && sessionIds === undefined ? most : MOST_LOOKED_AT;
     const names = await redis.zrevrangebyscore(INDEX_KEY, '+inf', this.#clock.now() - this.#activeMs, 'LIMIT', 0, limit);
-    const refs = names.filter((name) => name.startsWith(prefix)).slice(0, most).flatMap((name) => refOf(name) ?? []);
+    const refs = names.flatMap((name) => refOf(name) ?? []).filter((ref) => matches(ref, filter)).slice(0, most);
     const infos = await Promise.all(refs.map(async (ref) => readInfo(ref, await redis.hgetall(infoKey(ref)))));
     return infos.flatMap((info) => info ?? []);
   }
@@ -206,7 +215,7 @@ class Directory implements SessionDirectory {
       await Promise.all([
         begun.length > 0 && redis.zadd(INDEX_KEY, ...begun),
         // What is listed is what is in the index: a terminated session stays out of it.
-        known.length > 0 && redis.zadd(INDEX_KEY, ...known),
+        known.length > 0 && redis.zadd(INDEX_KEY, 'XX', ...known),
         redis.zremrangebyscore(INDEX_KEY, '-inf', this.#clock.now() - this.#activeMs),
         ...sessions.map(([, info]) => this.#writeInfo(redis, info)),
       ]);

@@ -65,6 +65,8 @@ function directoryContract(open: (clock: { now(): number }) => SessionDirectory)
       expect(await ids({ most: 2 })).toEqual(['theirs', 'mine']);
       expect(await ids({ userId: mine.userId })).toEqual(['mine', 'older']);
       expect(await ids({ userId: mine.userId, most: 1 })).toEqual(['mine']);
+      expect(await ids({ userId: mine.userId, sessionIds: new Set(['older', 'theirs']) })).toEqual(['older']);
+      expect(await ids({ sessionIds: new Set(['older', 'theirs']) })).toEqual(['theirs', 'older']);
     }
     await directory.close();
   });

@@ -93,7 +93,7 @@ describe('what breaks gateways', () => {
   });
 
   it('11 Gemini clients see 503, which they repeat, and not 529, which they do not', () => {
-    const frames = namedFrames([{ type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } }] as { type: string }[]);
+    const frames = namedFrames([{ type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } }] as { type: string; [field: string]: unknown }[]);
     expect(stream('anthropic', 'gemini', frames).payloads.at(-1)).toEqual({ error: { code: 503, message: 'Overloaded', status: 'UNAVAILABLE' } });
   });
 

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { isAdmin } from '../authenticate.ts';
-import { dailyWindow, fiveHourWindow, monthlyWindow, type Window, weeklyWindow } from '../windows.ts';
 import { change, type Transaction } from '../change.ts';
 import type { CallContext } from '../context.ts';
 import { Failure, parseInput } from '../failure.ts';
@@ -8,9 +7,10 @@ import * as fields from '../fields.ts';
 import type { Key, Prisma } from '../generated/prisma/client.ts';
 import { groupsMaxLength, normaliseGroups } from '../groups.ts';
 import { generateKey } from '../hub-key.ts';
+import { keySubject } from '../live-state-subjects.ts';
 import { usdNumber } from '../money.ts';
 import { noData, type Operation, operation } from '../operation.ts';
-import { spentIn, totalWindow } from '../spending.ts';
+import { standingOf } from '../standing.ts';
 import { checkOwnGroups, checkWithinUser, followKeyGroups } from './key-rules.ts';
 
 /** What a key is made of; an edit applies the defaults again to everything that is not sent (v0.3.42). */
@@ -29,6 +29,7 @@ const keyForm = z.object({
   limitConcurrentSessions: fields.whole(0, 1000).default(0),
   providerGroup: fields.upTo(groupsMaxLength).nullable().default(''),
   cacheTtlPreference: z.enum(['inherit', '5m', '1h']).default('inherit'),
+  budgetEnforcement: fields.budgetEnforcement.optional(),
 });
 
 /** The transport looks at these only, and not at their bounds; the other fields of the form are accepted as well. */
@@ -47,6 +48,7 @@ const sentForm = z.object({
   dailyResetTime: z.unknown().optional(),
   providerGroup: z.unknown().optional(),
   cacheTtlPreference: z.unknown().optional(),
+  budgetEnforcement: fields.budgetEnforcement.optional(),
 });
 
 const usd = z.number().nullable();
@@ -69,6 +71,7 @@ const keyShown = z
     limitConcurrentSessions: z.number(),
     providerGroup: z.string().nullable(),
     cacheTtlPreference: z.string().nullable(),
+    budgetEnforcement: fields.enforcementIfSet,
     createdAt: fields.instantText,
     updatedAt: fields.instantText,
     deletedAt: fields.instantText.nullable(),
@@ -99,6 +102,7 @@ async function getKeys(context: CallContext, { userId }: { userId: number }): Pr
     limitConcurrentSessions: key.limitConcurrentSessions ?? 0,
     providerGroup: key.providerGroup,
     cacheTtlPreference: key.cacheTtlPreference,
+    ...fields.enforcementShown(key.budgetEnforcement),
     createdAt: (key.createdAt ?? new Date(0)).toISOString(),
     updatedAt: (key.updatedAt ?? new Date(0)).toISOString(),
     deletedAt: null,
@@ -229,35 +233,21 @@ const keyLimitUsage = z.object({
 });
 
 async function getKeyLimitUsage(context: CallContext, { keyId }: { keyId: number }): Promise<z.output<typeof keyLimitUsage>> {
-  const { database, vault, live, timeZone } = context;
+  const { database, vault } = context;
   const row = await findKey(database.prisma, keyId);
   allowAdminOrOwner(context, row);
-  const now = context.clock.now();
-  const windows: readonly [Window, Window, Window, Window, Window] = [
-    fiveHourWindow(now),
-    dailyWindow(now, timeZone, { mode: row.dailyResetMode, time: row.dailyResetTime }),
-    weeklyWindow(now, timeZone),
-    monthlyWindow(now, timeZone),
-    totalWindow(now),
-  ];
-  const subject = { kind: 'key', id: keyId, key: vault.reveal(row.key, 'hub-key') } as const;
-  const [spent, sessions] = await Promise.all([spentIn(database.pool, subject, windows), live.concurrentSessions('key', [keyId])]);
-  const limits = [row.limit5hUsd, row.limitDailyUsd, row.limitWeeklyUsd, row.limitMonthlyUsd, row.limitTotalUsd];
-  const shown = (at: 0 | 1 | 2 | 3 | 4): z.output<typeof window> => {
-    const { resetAt } = windows[at];
-    return {
-      current: spent[at] ?? 0,
-      limit: usdNumber(limits[at] ?? null),
-      ...(resetAt !== undefined && { resetAt: new Date(resetAt).toISOString() }),
-    };
-  };
+  const { spent, resetAt, sessions } = await standingOf(context, {
+    live: keySubject(row),
+    rows: { kind: 'key', id: keyId, key: vault.reveal(row.key, 'hub-key') },
+    windows: ['fiveHour', 'daily', 'weekly', 'monthly', 'total'],
+  });
   return {
-    cost5h: shown(0),
-    costDaily: shown(1),
-    costWeekly: shown(2),
-    costMonthly: shown(3),
-    costTotal: shown(4),
-    concurrentSessions: { current: sessions.get(keyId) ?? 0, limit: row.limitConcurrentSessions ?? 0 },
+    cost5h: { current: spent.fiveHour, limit: usdNumber(row.limit5hUsd) },
+    costDaily: { current: spent.daily, limit: usdNumber(row.limitDailyUsd), ...(resetAt.daily !== undefined && { resetAt: resetAt.daily }) },
+    costWeekly: { current: spent.weekly, limit: usdNumber(row.limitWeeklyUsd), resetAt: resetAt.weekly },
+    costMonthly: { current: spent.monthly, limit: usdNumber(row.limitMonthlyUsd), resetAt: resetAt.monthly },
+    costTotal: { current: spent.total, limit: usdNumber(row.limitTotalUsd) },
+    concurrentSessions: { current: sessions, limit: row.limitConcurrentSessions ?? 0 },
   };
 }
 
@@ -287,7 +277,7 @@ export function keyOperations(): Operation[] {
     operation({
       ...shared,
       action: 'editKey',
-      summary: 'Changes a key. Fields that are not sent go back to their defaults, except expiry, limits and isEnabled',
+      summary: 'Changes a key. Fields that are not sent go back to their defaults, except expiry, limits, isEnabled and budgetEnforcement',
       body: sentForm.extend({ keyId: fields.idShape }),
       input: z.looseObject({ keyId: fields.id }),
       invalid: 'list',

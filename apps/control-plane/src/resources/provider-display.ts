@@ -55,6 +55,7 @@ export const providerDisplay = z
     rpm: whole,
     rpd: whole,
     cc: whole,
+    onClientAbort: z.enum(['cancel', 'drain']).optional().meta({ description: 'only if it was set' }),
     createdAt: z.string().meta({ format: 'date' }),
     updatedAt: z.string().meta({ format: 'date' }),
     todayTotalCostUsd: z.string(),
@@ -113,6 +114,7 @@ export function showProvider(row: Provider, key: string): z.output<typeof provid
     rpm: row.rpm,
     rpd: row.rpd,
     cc: row.cc,
+    ...((row.onClientAbort === 'cancel' || row.onClientAbort === 'drain') && { onClientAbort: row.onClientAbort }),
     createdAt: dateText(row.createdAt),
     updatedAt: dateText(row.updatedAt),
     // v0.3.42 no longer fills these in here; clients still expect them.

@@ -52,6 +52,10 @@ const settable = {
   rpm: anyWhole,
   rpd: anyWhole,
   cc: anyWhole,
+  on_client_abort: z
+    .enum(['cancel', 'drain'])
+    .nullable()
+    .meta({ description: 'when the client leaves: `cancel` the upstream request at once (null does too) or `drain` it for its usage' }),
 };
 
 /** All optional: what is absent stays as it is. */
@@ -102,6 +106,7 @@ export const providerOfRequest = z.object({
   rpm: settable.rpm.default(null),
   rpd: settable.rpd.default(null),
   cc: settable.cc.default(null),
+  on_client_abort: settable.on_client_abort.default(null),
 });
 
 /** The columns of what is given. Name, URL and key are left to the caller, who has to look at them first. */
@@ -148,6 +153,7 @@ export function providerColumns(given: Omit<ProviderChange, 'name' | 'url' | 'ke
     rpm: given.rpm,
     rpd: given.rpd,
     cc: given.cc,
+    onClientAbort: given.on_client_abort,
   };
 }
 

@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { dailyWindow, fiveHourWindow, monthlyWindow, weeklyWindow } from '../windows.ts';
 import { change } from '../change.ts';
 import type { CallContext } from '../context.ts';
 import { Failure } from '../failure.ts';
 import * as fields from '../fields.ts';
 import type { Provider } from '../generated/prisma/client.ts';
 import { closedBreaker } from '../live-state.ts';
+import { breakerRules, providerSubject } from '../live-state-subjects.ts';
 import { looksMasked, maskKey } from '../mask.ts';
 import { usdNumber } from '../money.ts';
 import { ignored, noBody, noData, type Operation, operation } from '../operation.ts';
-import { spentIn } from '../spending.ts';
+import { standingOf } from '../standing.ts';
 import { say, type TextKey } from '../texts.ts';
 import { checkProxyUrl, checkUpstreamUrl } from '../upstream-url.ts';
 import { providerDisplay, showProvider } from './provider-display.ts';
@@ -93,8 +93,8 @@ const health = z.record(
 );
 
 async function getProvidersHealthStatus(context: CallContext): Promise<z.output<typeof health>> {
-  const rows = await context.database.prisma.provider.findMany({ where: { deletedAt: null }, select: { id: true }, orderBy: { id: 'asc' } });
-  const breakers = await context.live.breakers(rows.map(({ id }) => id));
+  const rows = await context.database.prisma.provider.findMany({ where: { deletedAt: null }, orderBy: { id: 'asc' } });
+  const breakers = await context.live.breakers(new Map(rows.map((row) => [row.id, breakerRules(row)])));
   const now = context.clock.now();
   return Object.fromEntries(
     rows.map(({ id }) => {
@@ -107,7 +107,13 @@ async function getProvidersHealthStatus(context: CallContext): Promise<z.output<
 }
 
 async function resetProviderCircuit(context: CallContext, { providerId }: { providerId: number }): Promise<void> {
+  if (await context.live.unreachable()) throw new Failure('liveStateUnreachable');
+  const row = await context.database.prisma.provider.findUnique({ where: { id: providerId } });
+  // Unknown ids are no error (v0.3.42).
+  if (row === null) return;
+  const before = (await context.live.breakers(new Map([[providerId, breakerRules(row)]]))).get(providerId) ?? closedBreaker;
   await context.live.resetBreaker(providerId);
+  await change(context, async (_, record) => record({ entity: 'provider', entityId: providerId, before, after: closedBreaker }));
 }
 
 const usage = z.object({ current: z.number(), limit: z.number().nullable() });
@@ -120,29 +126,20 @@ const providerLimitUsage = z.object({
 });
 
 async function getProviderLimitUsage(context: CallContext, { providerId }: { providerId: number }): Promise<z.output<typeof providerLimitUsage>> {
-  const { database, live, timeZone } = context;
-  const row = await database.prisma.provider.findFirst({ where: { id: providerId, deletedAt: null } });
+  const row = await context.database.prisma.provider.findFirst({ where: { id: providerId, deletedAt: null } });
   if (row === null) throw new Failure('providerNotFound');
-  const now = context.clock.now();
-  const daily = dailyWindow(now, timeZone, { mode: row.dailyResetMode, time: row.dailyResetTime });
-  const weekly = weeklyWindow(now, timeZone);
-  const monthly = monthlyWindow(now, timeZone);
-  const [spent, sessions] = await Promise.all([
-    spentIn(database.pool, { kind: 'provider', id: providerId }, [fiveHourWindow(now), daily, weekly, monthly]),
-    live.concurrentSessions('provider', [providerId]),
-  ]);
-  const [fiveHours = 0, today = 0, week = 0, month = 0] = spent;
+  const { spent, resetAt, sessions } = await standingOf(context, {
+    live: providerSubject(row),
+    rows: { kind: 'provider', id: providerId },
+    windows: ['fiveHour', 'daily', 'weekly', 'monthly'],
+  });
   return {
-    cost5h: { current: fiveHours, limit: usdNumber(row.limit5hUsd), resetInfo: say(context.language, 'rollingFiveHours') },
-    costDaily: { current: today, limit: usdNumber(row.limitDailyUsd), ...(daily.resetAt !== undefined && { resetAt: resetText(daily.resetAt) }) },
-    costWeekly: { current: week, limit: usdNumber(row.limitWeeklyUsd), resetAt: resetText(weekly.resetAt) },
-    costMonthly: { current: month, limit: usdNumber(row.limitMonthlyUsd), resetAt: resetText(monthly.resetAt) },
-    concurrentSessions: { current: sessions.get(providerId) ?? 0, limit: row.limitConcurrentSessions ?? 0 },
+    cost5h: { current: spent.fiveHour, limit: usdNumber(row.limit5hUsd), resetInfo: say(context.language, 'rollingFiveHours') },
+    costDaily: { current: spent.daily, limit: usdNumber(row.limitDailyUsd), ...(resetAt.daily !== undefined && { resetAt: resetAt.daily }) },
+    costWeekly: { current: spent.weekly, limit: usdNumber(row.limitWeeklyUsd), resetAt: resetAt.weekly },
+    costMonthly: { current: spent.monthly, limit: usdNumber(row.limitMonthlyUsd), resetAt: resetAt.monthly },
+    concurrentSessions: { current: sessions, limit: row.limitConcurrentSessions ?? 0 },
   };
-}
-
-function resetText(resetAt: number): string {
-  return new Date(resetAt).toISOString();
 }
 
 export function providerOperations(): Operation[] {

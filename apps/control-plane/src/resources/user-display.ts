@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { CallContext } from '../context.ts';
 import { isAdmin } from '../authenticate.ts';
 import { midnight } from '../windows.ts';
-import { instantText, resetMode } from '../fields.ts';
+import { enforcementIfSet, enforcementShown, instantText, resetMode } from '../fields.ts';
 import type { Key, User } from '../generated/prisma/client.ts';
 import { keyStatistics, type KeyStatistics, unusedKey } from '../key-statistics.ts';
 import { maskKey } from '../mask.ts';
@@ -39,6 +39,7 @@ const keyDisplay = z.object({
   limitTotalUsd: usd,
   limitConcurrentSessions: z.number(),
   providerGroup: z.string().nullable(),
+  budgetEnforcement: enforcementIfSet,
 });
 
 export const userDisplay = z
@@ -62,6 +63,7 @@ export const userDisplay = z
     expiresAt: instantText.nullable(),
     allowedClients: z.array(z.string()),
     allowedModels: z.array(z.string()),
+    budgetEnforcement: enforcementIfSet,
     keys: z.array(keyDisplay),
   })
   .meta({ id: 'User' });
@@ -86,6 +88,7 @@ export function showCreatedUser(user: User): z.output<typeof createdUser> {
     limitTotalUsd: usdNumber(user.limitTotalUsd),
     limitConcurrentSessions: user.limitConcurrentSessions,
     allowedModels: strings(user.allowedModels),
+    ...enforcementShown(user.budgetEnforcement),
   };
 }
 
@@ -136,6 +139,7 @@ function showKey(context: CallContext, row: Key, key: string, statistics: KeySta
     limitTotalUsd: usdNumber(row.limitTotalUsd),
     limitConcurrentSessions: row.limitConcurrentSessions ?? 0,
     providerGroup: row.providerGroup,
+    ...enforcementShown(row.budgetEnforcement),
   };
 }
 

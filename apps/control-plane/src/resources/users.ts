@@ -1,7 +1,6 @@
 import type { Clock } from '@hub/service';
 import { z } from 'zod';
 import { isAdmin } from '../authenticate.ts';
-import { dailyWindow } from '../windows.ts';
 import { change } from '../change.ts';
 import type { CallContext } from '../context.ts';
 import { Failure } from '../failure.ts';
@@ -9,9 +8,10 @@ import * as fields from '../fields.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import { groupsMaxLength, normaliseGroups } from '../groups.ts';
 import { generateKey } from '../hub-key.ts';
+import { userSubject } from '../live-state-subjects.ts';
 import { positiveOrNull, usdNumber } from '../money.ts';
 import { noData, type Operation, operation } from '../operation.ts';
-import { spentIn } from '../spending.ts';
+import { standingOf } from '../standing.ts';
 import type { TextKey } from '../texts.ts';
 import { createdUser, showCreatedUser, showUsers, userDisplay } from './user-display.ts';
 
@@ -35,6 +35,7 @@ const settable = {
   dailyResetTime: fields.twoDigitTime,
   allowedClients: fields.list(64, 50),
   allowedModels: fields.list(64, 50),
+  budgetEnforcement: fields.budgetEnforcement,
 };
 
 /** Requests per minute; 0 and null are unlimited. */
@@ -78,6 +79,7 @@ function userOfRequest(clock: Clock) {
     dailyResetTime: settable.dailyResetTime.default('00:00'),
     allowedClients: settable.allowedClients.default([]),
     allowedModels: settable.allowedModels.default([]),
+    budgetEnforcement: settable.budgetEnforcement.optional(),
   });
 }
 
@@ -168,18 +170,17 @@ const limitUsage = z.object({
 });
 
 async function getUserLimitUsage(context: CallContext, { userId }: { userId: number }): Promise<z.output<typeof limitUsage>> {
-  const { database, caller, clock, timeZone } = context;
+  const { database, caller } = context;
   const user = await database.prisma.user.findFirst({ where: { id: userId, deletedAt: null } });
   if (user === null) throw new Failure('userNotFound', { code: 'NOT_FOUND' });
   if (!isAdmin(caller) && caller.user.id !== userId) throw new Failure('permissionDenied', { code: 'PERMISSION_DENIED' });
-  const window = dailyWindow(clock.now(), timeZone, { mode: user.dailyResetMode, time: user.dailyResetTime });
-  const [current = 0] = await spentIn(database.pool, { kind: 'user', id: userId }, [window]);
+  const { spent, resetAt } = await standingOf(context, { live: userSubject(user), rows: { kind: 'user', id: userId }, windows: ['daily'] });
   return {
     rpm: { current: 0, limit: positiveOrNull(user.rpmLimit), window: 'per_minute' },
     dailyCost: {
-      current,
+      current: spent.daily,
       limit: positiveOrNull(usdNumber(user.dailyLimitUsd)),
-      ...(window.resetAt !== undefined && { resetAt: new Date(window.resetAt).toISOString() }),
+      ...(resetAt.daily !== undefined && { resetAt: resetAt.daily }),
     },
   };
 }

@@ -73,10 +73,23 @@ function digest(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }
 
-/** Only the beginning counts, so that a huge first message costs nothing. */
+/** How many characters tell a conversation, so that a huge first message costs nothing. */
+const tellingLength = 500;
+
+/** The words alone, since marks for caching move on from turn to turn. */
 function firstUserText(body: JsonObject | undefined): string {
   const first = conversationOf(body)?.find((entry) => typeof entry === 'string' || (isRecord(entry) && (entry['role'] ?? 'user') === 'user'));
-  if (typeof first === 'string') return first.slice(0, 500);
-  const content = isRecord(first) ? (first['content'] ?? first['parts']) : undefined;
-  return JSON.stringify(content ?? '').slice(0, 500);
+  const content = isRecord(first) ? (first['content'] ?? first['parts']) : first;
+  if (typeof content === 'string') return content.slice(0, tellingLength);
+  let words = '';
+  for (const part of Array.isArray(content) ? content : []) {
+    if (words.length >= tellingLength) break;
+    words += isRecord(part) ? wordsOf(part) : String(part);
+  }
+  return words.slice(0, tellingLength);
+}
+
+function wordsOf(part: JsonObject): string {
+  const { text, type } = part;
+  return typeof text === 'string' ? text : typeof type === 'string' ? `[${type}]` : '';
 }

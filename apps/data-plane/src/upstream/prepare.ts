@@ -4,6 +4,7 @@ import { maxOutputOf, withOutputCap } from '../budget.ts';
 import { redirected } from '../model-redirect.ts';
 import { isRecord, type JsonObject } from '../request/json.ts';
 import type { ProxyRequest } from '../request/proxy-request.ts';
+import type { ClientFormat } from '../routes.ts';
 import {
   hasContext1m,
   isOfficialCodex,
@@ -87,8 +88,17 @@ function targetFor(request: ProxyRequest, provider: Provider, model: string | un
     const [path = '', search] = conversion.path.split('?');
     return targetOf(provider, path, search === undefined ? '' : `?${search}`);
   }
-  const path = model !== undefined && model !== request.model ? pathWithModel(request.path, model) : request.path;
-  return targetOf(provider, path, request.search);
+  const path = pathOfBody(request);
+  return targetOf(provider, model !== undefined && model !== request.model ? pathWithModel(path, model) : path, request.search);
+}
+
+const chatPaths: Partial<Record<ClientFormat, string>> = { openai: '/v1/chat/completions', response: '/v1/responses' };
+
+/** On these two paths the body says which of them is meant (contract C1.3), and only there does an upstream understand it. */
+function pathOfBody({ path, format }: ProxyRequest): string {
+  const lower = path.toLowerCase();
+  const own = chatPaths[format];
+  return own !== undefined && own !== lower && Object.values(chatPaths).includes(lower) ? own : path;
 }
 
 /** Chat Completions say what a stream cost only if asked; we ask, and keep the answer to ourselves. */
@@ -122,8 +132,9 @@ function preparedBody(request: ProxyRequest, provider: Provider, options: BodyOp
   if (provider.type === 'codex' && (conversion !== undefined || request.format === 'response')) body = codexBody(body, request, provider, specialSettings);
   if (hideUsage) body = askingForUsage(body);
   if (outputCap !== undefined) {
-    specialSettings.push({ type: 'budget_output_cap', before: maxOutputOf(body) ?? null, after: outputCap });
-    body = withOutputCap(body, conversion?.upstream ?? request.dialect, outputCap);
+    const dialect = conversion?.upstream ?? request.dialect;
+    specialSettings.push({ type: 'budget_output_cap', before: maxOutputOf(body, dialect) ?? null, after: outputCap });
+    body = withOutputCap(body, dialect, outputCap);
   }
   body = withoutNotes(body, request, provider);
   return body === original ? request.bytes : Buffer.from(JSON.stringify(body));

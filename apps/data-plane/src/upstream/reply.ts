@@ -1,4 +1,4 @@
-import { classifyBody, type Dialect, readUpstreamError, type UpstreamError, type Watcher, watchJson, watchStream } from '@hub/protocol';
+import { classifyBody, type Dialect, readUpstreamError, type UpstreamError, type Usage, type Watcher, watchJson, watchStream } from '@hub/protocol';
 import type { Operation } from '../routes.ts';
 import type { PreparedRequest } from './prepare.ts';
 import type { Route, Transport, UpstreamCall, UpstreamHeaders, UpstreamListener } from './transport.ts';
@@ -53,6 +53,8 @@ export interface Failure {
   readonly networkCode: string | undefined;
   /** The client has already seen it, in the upstream's own words. */
   readonly passedOn?: boolean;
+  /** What the upstream had counted when the client left before the first content. */
+  readonly usage?: Usage | undefined;
 }
 
 export interface ReplyOptions {
@@ -179,7 +181,7 @@ class ReplyExchange implements UpstreamListener {
     this.call?.abort();
     this.#disarmAll();
     this.#watcher?.end();
-    const failure = failureOf('client_gone', 499, 'the client closed the connection');
+    const failure = { ...failureOf('client_gone', 499, 'the client closed the connection'), usage: this.#watcher?.usage };
     if (this.#settled) this.#finish(failure);
     else this.#settle(failure);
   }

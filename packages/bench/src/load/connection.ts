@@ -15,8 +15,10 @@ export interface Answer {
   readonly totalMs: number;
 }
 
+const nothing = Buffer.alloc(0);
 const headEnd = Buffer.from('\r\n\r\n');
 const lastChunk = Buffer.from('0\r\n\r\n');
+const readBuffer = Buffer.alloc(64 * 1024);
 const maxHeadBytes = 16 * 1024;
 
 export class Connection {
@@ -33,12 +35,19 @@ export class Connection {
   /** undefined = chunked. */
   #length: number | undefined;
   /** The last bytes of the body so far, since the end of a chunked one may come in two reads. */
-  #tail = Buffer.alloc(0);
+  #tail: Buffer = nothing;
   broken = false;
 
   constructor(port: number) {
-    this.#socket = connect({ host: '127.0.0.1', port, noDelay: true });
-    this.#socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    // All connections read into the same memory, one after the other: what is read is looked at and forgotten.
+    const onread = {
+      buffer: readBuffer,
+      callback: (length: number, buffer: Uint8Array): boolean => {
+        this.#read(Buffer.from(buffer.buffer, buffer.byteOffset, length));
+        return true;
+      },
+    };
+    this.#socket = connect({ host: '127.0.0.1', port, noDelay: true, onread });
     this.#socket.on('error', () => this.#break());
     this.#socket.on('close', () => this.#break());
   }
@@ -57,7 +66,7 @@ export class Connection {
     this.#head = undefined;
     this.#headDone = false;
     this.#length = undefined;
-    this.#tail = Buffer.alloc(0);
+    this.#tail = nothing;
     this.#sentAt = performance.now();
     if (this.broken) return this.#break();
     if (parts.length > 1) this.#socket.cork();
@@ -84,7 +93,7 @@ export class Connection {
     const bytes = this.#head === undefined ? chunk : Buffer.concat([this.#head, chunk]);
     const end = bytes.indexOf(headEnd);
     if (end < 0) {
-      this.#head = bytes;
+      this.#head = Buffer.from(bytes);
       if (bytes.length > maxHeadBytes) this.#socket.destroy();
       return undefined;
     }
@@ -97,8 +106,12 @@ export class Connection {
   }
 
   #endsHere(body: Buffer): boolean {
-    const end = body.length >= lastChunk.length ? body : Buffer.concat([this.#tail, body]);
-    this.#tail = Buffer.from(end.subarray(-lastChunk.length));
+    if (body.length > lastChunk.length) {
+      const ends = body.subarray(-lastChunk.length).equals(lastChunk);
+      if (!ends) this.#tail = Buffer.from(body.subarray(-lastChunk.length));
+      return ends;
+    }
+    this.#tail = Buffer.concat([this.#tail, body]).subarray(-lastChunk.length);
     return this.#tail.equals(lastChunk);
   }
 

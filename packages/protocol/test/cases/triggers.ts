@@ -10,7 +10,7 @@ export interface Trigger {
   frames?: string;
 }
 
-type Payload = { type: string };
+type Payload = { type: string; [field: string]: unknown };
 
 /** Anthropic's client: one user message unless `messages` are given. */
 function messages(more: object, content: unknown = 'x'): object {

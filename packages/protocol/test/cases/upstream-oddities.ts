@@ -4,7 +4,7 @@ import { openAiChatCases } from './openai-chat.ts';
 
 /** What real upstreams and relays answer. */
 
-type Payload = { type: string };
+type Payload = { type: string; [field: string]: unknown };
 
 function chatChunk(delta: object, finish: string | null = null): object {
   return { id: 'chatcmpl-01', object: 'chat.completion.chunk', created: 1_700_000_000, model: 'm', choices: [{ index: 0, delta, finish_reason: finish }] };

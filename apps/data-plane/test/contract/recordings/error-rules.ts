@@ -27,6 +27,7 @@ function ruleOf(row: Record<string, string | undefined>): Wire.Entity['entity'] 
     pattern: row['pattern'] ?? '',
     matchType: row['match_type'] ?? '',
     category: row['category'] ?? '',
+    description: row['description'] ?? '',
     priority: Number(row['priority']),
     overrideResponseJson: row['override_response'] ?? '',
   });

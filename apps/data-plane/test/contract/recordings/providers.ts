@@ -64,7 +64,7 @@ const special: Readonly<Record<string, Described>> = {
   'f-ttfb-a': { at: 'slow', firstByteTimeoutMs: 60 },
   'f-ttfbbody-a': { at: 'slow-body', firstByteTimeoutMs: 60 },
   'models-openai': { groupTag: 'models', providerType: 'openai-compatible', allowedModels: ['gpt-4o', 'deepseek-chat'] },
-  min: {},
+  min: { apiKey: 'sk-1234567890abcdef' },
   p44: { groupTag: 'g44', allowedModels: ['CLAUDE-X'] },
   p49: { groupTag: 'g49', providerType: 'codex' },
   p50a: { groupTag: 'g50', breakerFailureThreshold: 1 },
@@ -117,4 +117,4 @@ export function providerNamed(name: string, id: number, upstream: ScriptedUpstre
   return provider({ id, name, apiKey: `${isCase ? 'sk-up' : 'sk-upstream'}-${name}`, ...init, url: url.startsWith('http') ? url : base + url });
 }
 
-export { limits as spendLimits, type Described };
+export { type Described, limits as spendLimits };

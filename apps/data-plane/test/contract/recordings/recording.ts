@@ -8,7 +8,8 @@ export interface ChainItem {
   readonly reason: string;
   readonly attemptNumber?: number;
   readonly statusCode?: number;
-  readonly decisionContext?: { readonly userGroup?: string; readonly filteredProviders?: readonly { readonly name: string }[]; readonly candidatesAtPriority?: readonly { readonly name: string }[] };
+  readonly circuitFailureThreshold?: number;
+  readonly decisionContext?: { readonly userGroup?: string; readonly totalProviders?: number; readonly filteredProviders?: readonly { readonly name: string }[]; readonly candidatesAtPriority?: readonly { readonly name: string }[] };
   readonly errorDetails?: { readonly provider?: { readonly statusCode: number; readonly upstreamBody?: unknown } };
 }
 
@@ -35,7 +36,7 @@ export function attemptsOf(recording: Recording): readonly ChainItem[] {
 /** The key that a request shows, wherever it is. */
 export function keyTextOf({ headers, path }: Recording['request']): string | undefined {
   const bearer = /^Bearer\s+(.+)$/i.exec(String(headers['authorization'] ?? ''))?.[1];
-  const value = headers['x-api-key'] ?? bearer ?? headers['x-goog-api-key'] ?? new URLSearchParams(path.split('?')[1]).get('key');
+  const value = bearer ?? headers['x-api-key'] ?? headers['x-goog-api-key'] ?? new URLSearchParams(path.split('?')[1]).get('key');
   return value === null || value === undefined || value === '' ? undefined : String(value);
 }
 

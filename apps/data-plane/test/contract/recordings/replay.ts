@@ -4,7 +4,7 @@ import { type Recording, type ScriptedUpstream, stallAfter, type UpstreamRequest
 import type { TestControlPlane, TestGateway } from '../../boot.ts';
 import { recordingOf } from './recording.ts';
 import { worldOf, type World } from './scenario.ts';
-import { clientLeft, scriptUpstream } from './upstream.ts';
+import { scriptUpstream } from './upstream.ts';
 
 /** Plays one recording against the gateway. */
 
@@ -47,9 +47,10 @@ export async function play(caseName: string, recording: Recording, stage: Stage)
   controlPlane.records.length = 0;
   const runningRequests = upstream.requests.length;
   if (running === undefined) upstream.reset();
-  scriptUpstream(upstream, recording);
-  const answer = await send(hub.url, recording.request, clientLeft(recording) ? String(recording.response.body).length : undefined);
-  await settled(stage, recording);
+  const left = scriptUpstream(upstream, recording);
+  const answer = await send(hub.url, recording.request, left === undefined ? undefined : left.then(() => throughTheGateway(hub)));
+  if (left !== undefined) await controlPlane.waitForRecords(1);
+  await hub.gateway.shipper.flush(2000);
   const played = { world, answer, upstream: upstream.requests.slice(running === undefined ? 0 : runningRequests), records: [...controlPlane.records] };
   await running?.finish();
   return played;
@@ -70,10 +71,10 @@ function startRunning(recording: Recording, { upstream, hub }: Stage): { reached
   };
 }
 
-/** Until what the request leaves behind has arrived at the control plane. */
-async function settled({ hub, controlPlane }: Stage, recording: Recording): Promise<void> {
-  if ((recording.db ?? []).length > 0) await controlPlane.waitForRecords(1);
-  await hub.gateway.shipper.flush(2000);
+/** Settles when the gateway has served a request that came after everything that it had received before. */
+async function throughTheGateway({ url }: TestGateway): Promise<void> {
+  const response = await fetch(`${url}/v1/models`, { method: 'OPTIONS' });
+  await response.text();
 }
 
 function split(name: string): [group: string, name: string] {
@@ -85,27 +86,22 @@ function credentialsOf({ request: { headers } }: Recording): Record<string, stri
   return Object.fromEntries(Object.entries(headers).filter(([name]) => name === 'x-api-key' || name === 'authorization' || name === 'x-goog-api-key'));
 }
 
-/** Nothing is added to the recorded headers. @param leaveAfter bytes of body after which the client hangs up */
-function send(url: string, { method, path, headers, body }: Recording['request'], leaveAfter?: number): Promise<Answer> {
+/** Nothing is added to the recorded headers. @param leave settles when the client hangs up */
+function send(url: string, { method, path, headers, body }: Recording['request'], leave?: Promise<void>): Promise<Answer> {
   const bytes = bytesOf(body);
   const sent = Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'content-length'));
   return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
     const request = httpRequest(url + path, { method, headers: { ...sent, ...(bytes === undefined ? {} : { 'content-length': bytes.length }) }, agent: false }, (response) => {
-      const chunks: Buffer[] = [];
-      let received = 0;
       const finish = (cut: boolean) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks), cut });
-      response.on('data', (chunk: Buffer) => {
-        chunks.push(chunk);
-        received += chunk.length;
-        if (leaveAfter === undefined || received < leaveAfter) return;
-        finish(false);
-        request.destroy();
-      });
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('end', () => finish(false));
-      response.on('error', () => finish(true));
+      response.on('error', () => finish(leave === undefined));
     });
-    request.on('error', reject);
+    // Whoever leaves before the answer begins has seen nothing.
+    request.on('error', (error) => (leave === undefined ? reject(error) : resolve({ status: 0, headers: {}, body: Buffer.alloc(0), cut: false })));
     request.end(bytes);
+    leave?.then(() => request.destroy(), reject);
   });
 }
 

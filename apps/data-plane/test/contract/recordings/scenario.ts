@@ -37,8 +37,7 @@ const sessionsOfKey = (concurrentSessions: number): Scenario => ({ key: { limits
 
 /** All that fit a case apply, later ones over earlier ones. */
 const scenarios: readonly (readonly [cases: RegExp, scenario: Scenario])[] = [
-  [/^proxy-auth\/(bad-key|key-deleted|user-deleted)|^proxy-models\/(admin-token|conflicting)|^j60\/4(0|1a)$/, { stranger: true }],
-  [/^proxy-models\/conflicting-keys/, {}],
+  [/^proxy-auth\/(bad-key|key-deleted|user-deleted)|^proxy-models\/admin-token|^j60\/4(0|1a)$/, { stranger: true }],
   [/\/key-disabled$/, { key: { enabled: false } }],
   [/\/key-expired$/, { key: { expiresAtMs: past } }],
   [/\/user-disabled$|^j60\/41b$/, { user: { enabled: false } }],
@@ -50,7 +49,8 @@ const scenarios: readonly (readonly [cases: RegExp, scenario: Scenario])[] = [
   [/^proxy-upstream\/count_tokens-fail-404/, { key: { providerGroup: 'g-fail-404' }, providers: ['g-fail-404-claude'] }],
   [/^proxy-upstream\/count_tokens-fail-529/, { key: { providerGroup: 'g-fail-529' }, providers: ['g-fail-529-claude'] }],
   [/^proxy-(happy\/group-key-star|session\/sticky-star)/, { providers: ['g-1m', 'p-codex', 'p-gemini'] }],
-  [/^proxy-happy\/chat-completions-stream/, { before: ['proxy-happy/chat-completions-stream'] }],
+  [/^proxy-happy\/chat-completions-stream$/, { before: ['proxy-happy/chat-completions-stream'] }],
+  [/^proxy-happy\/chat-completions-stream-usage$/, { before: ['proxy-happy/chat-completions-stream-usage'] }],
   [/^proxy-happy\/responses-path-with-messages-body/, { before: ['proxy-happy/responses'] }],
   // Limits.
   [/^proxy-limits\/rpm-2/, { user: { rpm: 2 }, before: ['proxy-limits/rpm-2-request-1', 'proxy-limits/rpm-2-request-1'] }],
@@ -148,15 +148,16 @@ function scenarioOf(caseName: string): Scenario {
   return Object.assign({}, ...scenarios.filter(([cases]) => cases.test(caseName)).map(([, scenario]) => scenario)) as Scenario;
 }
 
-/** Those of the case's own decision; without one those that other cases with this key saw; without that the default group. */
+/** Those of the case's own decision; where it names only some or there is none, those that all cases with this key saw. */
 function providersOf(caseName: string, recording: Recording, scenario: Scenario): readonly string[] {
   if (scenario.providers !== undefined) return scenario.providers;
   const chain = chainOf(recording);
   const context = chain[0]?.decisionContext;
-  if (context?.userGroup !== undefined) {
-    return [...new Set([...(context.filteredProviders ?? []), ...(context.candidatesAtPriority ?? []), ...chain].map(({ name }) => name))];
-  }
+  const named = new Set([...(context?.filteredProviders ?? []), ...(context?.candidatesAtPriority ?? []), ...chain].map(({ name }) => name));
+  if (context?.userGroup !== undefined && named.size === context.totalProviders) return [...named];
   const seen = groupSeenBy(keyTextOf(recording.request));
+  const [first] = seen?.names ?? [];
+  if (first !== undefined && /-[ab]$/.test(first)) return pair(first.slice(0, -2));
   if (seen !== undefined) return [...seen.names];
   return caseName.startsWith('j60/') ? ['min'] : defaults;
 }
