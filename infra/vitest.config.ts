@@ -10,6 +10,8 @@ export default defineConfig({
     exclude: ['**/dist/**', '**/node_modules/**'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // A busy machine takes longer than the usual second; what never comes still fails.
+    expect: { poll: { timeout: 15_000 } },
     maxWorkers: 2,
     pool: 'forks',
     reporters: ['default', ...(summary === undefined ? [] : [new SummaryReporter(summary)])],

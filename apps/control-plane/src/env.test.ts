@@ -26,3 +26,11 @@ it('refuses what is no time zone', () => {
   expect(() => readEnv({ ...least, TZ: 'Mars/Olympus' })).toThrow('TZ must be a time zone');
   expect(readEnv(least).timeZone).toBe('Asia/Shanghai');
 });
+
+it('takes one Redis or the nodes of a cluster, and does not repeat what it cannot use', () => {
+  expect(readEnv(least).redisUrl).toBeUndefined();
+  for (const url of ['redis://:secret@cache:6379/1', 'redis://a:1, rediss://b:2']) expect(readEnv({ ...least, REDIS_URL: url }).redisUrl).toBe(url);
+  for (const url of ['cache:6379', 'http://u:secret@cache', 'redis://a:1,']) {
+    expect(() => readEnv({ ...least, REDIS_URL: url })).toThrow(/^(?![^]*secret)[^]*REDIS_URL must be redis:/);
+  }
+});

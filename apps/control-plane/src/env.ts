@@ -27,6 +27,16 @@ function zone(name: string, fallback: string, doc: string): Setting<string> {
   return { names: [name], parse, fallback, doc };
 }
 
+/** What was wrong is not repeated: it may hold a password. */
+function redis(name: string, doc: string): Setting<string | undefined> {
+  const parse = (value: string): string => {
+    const usable = value.split(',').every((url) => /^rediss?:\/\//.test(url.trim()) && URL.canParse(url.trim()));
+    if (!usable) throw new Error('must be redis://host:port or rediss://…, several nodes of a cluster separated by commas');
+    return value;
+  };
+  return { names: [name], parse, fallback: undefined, doc };
+}
+
 const settings = {
   bind: text('HUB_BIND', '0.0.0.0', 'address that the HTTP, gRPC and operations ports listen on'),
   httpPort: port('CONTROL_PLANE_PORT', 8081, 'management API; 0 = any free port'),
@@ -36,7 +46,7 @@ const settings = {
   databasePoolMax: integer('DB_POOL_MAX', 20, { min: 1, max: 200 }, 'connections to PostgreSQL at the most'),
   databaseWaitSeconds: integer('DATABASE_WAIT_SECONDS', 60, { min: 0, max: 3600 }, 'how long a start waits for a database that is not up yet'),
   autoMigrate: flag('AUTO_MIGRATE', true, 'bring the database up to date at start'),
-  redisUrl: text('REDIS_URL', undefined, 'the Redis of the data planes, to see and reset what they share; unset = they keep it to themselves'),
+  redisUrl: redis('REDIS_URL', 'the Redis of the data planes, to see and reset what they share; unset = they keep it to themselves'),
   adminToken: text('ADMIN_TOKEN', undefined, 'whoever has it is admin; unset = only users whose role is admin are'),
   masterKey: text('HUB_MASTER_KEY', undefined, 'seals secrets in the database; at least 16 characters, best from "openssl rand -hex 32"'),
   secretsAtRest: oneOf('SECRETS_AT_REST', ['sealed', 'plain'], 'sealed', 'plain only while v0.3.42 uses the same database'),

@@ -13,9 +13,11 @@ import type { Outcome } from './outcome.ts';
 import type { Candidate, Plan } from './plan.ts';
 import { providerDialect } from './routes.ts';
 import { errorRulesOf } from './rules/error-rules.ts';
+import type { ProxyRequest } from './request/proxy-request.ts';
 import { filtered } from './rules/request-filters.ts';
 import type { Credentials } from './upstream/credentials.ts';
 import { prepareRequest, type PreparedRequest } from './upstream/prepare.ts';
+import { refusesReasoning, withoutReasoning } from './upstream/reasoning.ts';
 import { type Failure, failureOf, isFailure, type Reply, requestReply } from './upstream/reply.ts';
 import type { Route, Transport } from './upstream/transport.ts';
 
@@ -112,7 +114,8 @@ type CandidateResult =
 async function attemptCandidate(candidate: Candidate, context: AttemptContext, tools: AttemptTools): Promise<CandidateResult> {
   const { provider } = candidate;
   const { exchange, outcome } = context;
-  const { request, snapshot } = outcome.start;
+  const { snapshot } = outcome.start;
+  let { request } = outcome.start;
   const limit = provider.maxAttempts ?? tools.maxAttempts;
   let route: Route = { proxyUrl: provider.proxyUrl, http2: snapshot.settings.http2 };
   const policy = {
@@ -121,7 +124,7 @@ async function attemptCandidate(candidate: Candidate, context: AttemptContext, t
     matchRule: (text: string) => errorRulesOf(snapshot).match(text),
   };
   for (let number = 1; ; number++) {
-    const result = await exchangeOnce(candidate, route, context, tools);
+    const result = await exchangeOnce(candidate, { request, route }, context, tools);
     const at = tools.clock.now();
     if (result.reply !== undefined) {
       outcome.succeeded(candidate, result.reply.status, isFirstAttempt(outcome, number), { number, at });
@@ -132,6 +135,13 @@ async function attemptCandidate(candidate: Candidate, context: AttemptContext, t
     if (plainer !== undefined) {
       outcome.fellBack(candidate, plainer.reason, { number, at });
       route = plainer.route;
+      number--;
+      continue;
+    }
+    const simpler = refusesReasoning(failure) ? withoutReasoning(request) : undefined;
+    if (simpler !== undefined) {
+      outcome.fellBack(candidate, 'reasoning_fallback', { number, at });
+      request = simpler;
       number--;
       continue;
     }
@@ -148,12 +158,12 @@ function isFirstAttempt(outcome: Outcome, number: number): boolean {
 
 async function exchangeOnce(
   candidate: Candidate,
-  route: Route,
+  { request, route }: { readonly request: ProxyRequest; readonly route: Route },
   { exchange, outcome, hold, bound }: AttemptContext,
   tools: AttemptTools,
 ): Promise<{ reply: Reply; prepared: PreparedRequest } | { reply: undefined; failure: Failure }> {
   const { provider } = candidate;
-  const { request, caller, snapshot } = outcome.start;
+  const { caller, snapshot } = outcome.start;
   if (exchange.clientGone) return { reply: undefined, failure: failureOf('client_gone', 499, 'the client closed the connection') };
   let prepared: PreparedRequest;
   try {

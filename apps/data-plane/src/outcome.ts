@@ -115,8 +115,8 @@ export class Outcome {
     });
   }
 
-  /** A transport was given up for a plainer one: HTTP/2 for HTTP/1.1, a proxy for the direct way. */
-  fellBack(candidate: Candidate, reason: 'http2_fallback' | 'proxy_fallback', attempt: { number: number; at: number }): void {
+  /** Something was given up for something plainer: HTTP/2 for HTTP/1.1, a proxy for the direct way, signed reasoning for none. */
+  fellBack(candidate: Candidate, reason: 'http2_fallback' | 'proxy_fallback' | 'reasoning_fallback', attempt: { number: number; at: number }): void {
     this.#chain.push({ ...providerFields(candidate, attempt.at), reason, attemptNumber: attempt.number });
   }
 
