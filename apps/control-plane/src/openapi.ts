@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';
+import { csvFile } from './http/download.ts';
 import { noData, type Operation, tags } from './operation.ts';
 
 /** The OpenAPI 3.1 document, made from the declarations of the operations. */
@@ -35,7 +36,7 @@ function describe(operation: Operation): ZodOpenApiOperationObject {
     security: [{ cookieAuth: [] }, { bearerAuth: [] }],
     requestBody: { required: true, content: { 'application/json': { schema: operation.body } } },
     responses: {
-      '200': json('Done', success),
+      '200': operation.output === csvFile ? { description: 'A file', content: { 'text/csv': { schema: csvFile } } } : json('Done', success),
       '400': json('Not done; malformed JSON is answered as text', z.union([failure, schemaFailure])),
       '401': json('No credential, or one that is not valid here', failure),
       '403': json('Not with this credential', failure),

@@ -6,7 +6,7 @@ import { type InvalidStyle, parseInput } from './failure.ts';
 export type Role = 'admin' | 'user' | 'readonly';
 
 /** The sections of the documentation, in their order. */
-export const tags = ['Users', 'Keys', 'Providers', 'Model prices', 'Sessions'] as const;
+export const tags = ['Users', 'Keys', 'Providers', 'Model prices', 'Statistics', 'Usage logs', 'Overview', 'Sessions'] as const;
 export type Tag = (typeof tags)[number];
 
 interface Declaration {

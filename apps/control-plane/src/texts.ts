@@ -81,6 +81,9 @@ const rows = {
   },
   sessionNotFound: { 'zh-CN': '没有这个活跃会话', en: 'there is no such active session' },
 
+  // Statistics.
+  otherUsers: { 'zh-CN': '其他用户', en: 'other users' },
+
   // Settings.
   logInFirst: { 'zh-CN': '请先登录', en: 'log in first' },
   settingsNotJson: { 'zh-CN': '请求体不是有效的 JSON', en: 'the body is not JSON' },

@@ -8,6 +8,7 @@ describe('windows in Asia/Shanghai', () => {
   const now = at('2026-11-23T07:11:20.840Z');
   const zone = 'Asia/Shanghai';
 
+  // B06 in docs/complaints.md.
   it('begin the day at its time of day', () => {
     expect(iso(dailyWindow(now, zone, { mode: 'fixed', minuteOfDay: 0 }).start)).toBe('2026-11-22T16:00:00.000Z');
     expect(iso(dailyWindow(now, zone, { mode: 'fixed', minuteOfDay: 0 }).resetAt)).toBe('2026-11-23T16:00:00.000Z');

@@ -264,6 +264,7 @@ describe('providers', () => {
 describe('prices', () => {
   const upload = (table: unknown) => api.data('model-prices/uploadPriceTable', { jsonContent: typeof table === 'string' ? table : JSON.stringify(table) });
 
+  // D08 in docs/complaints.md.
   it('are added, updated or left alone by their value', async () => {
     expect(await api.data('model-prices/hasPriceTable')).toBe(false);
     const first = await upload({ sample_spec: { mode: 'chat' }, ' ': { mode: 'chat' }, a: { mode: 'chat', input_cost_per_token: 3e-6, tiers: { x: 1, y: 2 } }, b: { mode: 'image_generation' }, bad: { no: 'mode' }, worse: 5 });

@@ -56,6 +56,7 @@ async function answer(context: AttemptContext, gateway: Gateway): Promise<void> 
     answered = await attempt(context, gateway.attemptTools);
     const { candidate, prepared, reply } = answered;
     const { conversion, hideUsage } = prepared;
+    if (hold !== undefined) noteSession(gateway, outcome, 'in_progress');
     end = await relay(reply, exchange, { request, conversion, hideUsage, onClientAbort: candidate.provider.onClientAbort });
     conclude(gateway, answered, end);
   } catch (error) {

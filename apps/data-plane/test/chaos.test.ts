@@ -99,6 +99,7 @@ describe.skipIf(!redisControllable)('chaos', () => {
     },
   };
 
+  // C12 in docs/complaints.md.
   it(`${seconds} s, then the books balance`, { timeout: seconds * 1000 + 180_000 }, async () => {
     const started = seed;
     const until = Date.now() + seconds * 1000;

@@ -137,6 +137,7 @@ describe('one admitted request, exactly one record', () => {
     expect(hub.gateway.ledger.journal.stats.backlog).toBe(0);
   });
 
+  // C15 in docs/complaints.md.
   it('when the process dies with requests finished but not reported and one still running', async () => {
     controlPlane.reportMode = 'silent';
     const first = await startGateway(controlPlane);

@@ -46,6 +46,7 @@ describe.each([
   }
   const ask = (index: number, body: Record<string, unknown> = {}) => messages(hubs[index % hubs.length]?.url ?? '', { body });
 
+  // A14 in docs/complaints.md.
   run('200 parallel requests against RPM 60 pass exactly 60', async () => {
     await boot(user({ rpm: 60 }), key());
     const responses = await Promise.all(Array.from({ length: 200 }, (_, index) => ask(index)));
@@ -90,6 +91,7 @@ describe.each([
     expect(await response.json()).toMatchObject({ error: { limit_type: 'usd_total', current: 5, limit: 4, reset_time: '9999-12-31T23:59:59.999Z' } });
   });
 
+  // A16 in docs/complaints.md.
   run('a user’s limit holds over all keys of the user', async () => {
     await boot(user({ rpm: 1 }), key(), key({ id: 2 }, 'sk-second-key-00000000'));
     expect((await ask(0)).status).toBe(200);

@@ -84,6 +84,7 @@ describe('kill -9', () => {
 });
 
 describe('PostgreSQL stops', () => {
+  // I04 in docs/complaints.md.
   it('requests go on and their rows are there when it is back', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'hub-own-pg-'));
     // The server runs as another account when we are root.
@@ -146,6 +147,7 @@ describe.skipIf(!redisControllable)('Redis', () => {
   };
   const parallel = (count: number) => Promise.all(Array.from({ length: count }, (_, index) => statusOf(ask(hub, key, { dataPlane: index % 2 }))));
 
+  // I01 in docs/complaints.md.
   it('frozen: nobody hangs, nobody is refused, the node says that it is on its own and comes back', async () => {
     redis.freeze();
     expect((await parallel(20)).every((status) => status === 200)).toBe(true);

@@ -32,6 +32,7 @@ describe('calendar windows', () => {
     ['Australia/Lord_Howe', '2026-04-04T18:00:00Z', 0, '2026-04-04T13:00:00.000Z 2026-04-05T13:30:00.000Z', '24.5 hours'],
     ['Africa/Cairo', '2026-04-24T12:00:00Z', 0, '2026-04-23T22:00:00.000Z 2026-04-24T21:00:00.000Z', 'midnight is skipped'],
     ['Pacific/Apia', '2011-12-31T00:00:00Z', 0, '2011-12-30T10:00:00.000Z 2011-12-31T10:00:00.000Z', 'after a skipped date'],
+  // B02 in docs/complaints.md.
   ])('%s %s from minute %i is %s (%s)', (zone, moment, minute, expected) => {
     expect(iso(calendarOf(zone).day(at(moment), minute))).toBe(expected);
   });
@@ -40,6 +41,7 @@ describe('calendar windows', () => {
     ['Asia/Shanghai', '2026-11-22T15:59:59Z', '2026-11-15T16:00:00.000Z 2026-11-22T16:00:00.000Z'],
     ['Asia/Shanghai', '2026-11-22T16:00:00Z', '2026-11-22T16:00:00.000Z 2026-11-29T16:00:00.000Z'],
     ['Europe/Berlin', '2026-10-25T12:00:00Z', '2026-10-18T22:00:00.000Z 2026-10-25T23:00:00.000Z'],
+  // B03 in docs/complaints.md.
   ])('a week of %s at %s is %s', (zone, moment, expected) => {
     expect(iso(calendarOf(zone).week(at(moment)))).toBe(expected);
   });
@@ -59,6 +61,7 @@ describe('calendar windows', () => {
   const zones = fc.constantFrom(...Intl.supportedValuesOf('timeZone'));
   const moments = fc.integer({ min: at('2000-01-01T00:00:00Z'), max: at('2037-12-31T00:00:00Z') });
 
+  // B01 in docs/complaints.md.
   it('contain their moment, join without gap or overlap and begin at their wall-clock time', () => {
     fc.assert(
       fc.property(zones, moments, fc.integer({ min: 0, max: 1439 }), (zone, moment, minute) => {

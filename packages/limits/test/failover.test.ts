@@ -110,6 +110,7 @@ describe.skipIf(!redisAvailable || !redisControllable)('when Redis', () => {
     await inMode(limiter, 'shared');
   });
 
+  // I02 in docs/complaints.md.
   it('is away, each node enforces its share', async () => {
     const limiters = [await node(), await node()];
     await settledNodes(limiters);
@@ -173,6 +174,7 @@ describe.skipIf(!redisAvailable || !redisControllable)('when Redis', () => {
     await refused(limiter, request(key, user, { session: { id: 'b' } }));
   });
 
+  // I07 in docs/complaints.md.
   it('is flushed, what was settled a moment ago and is not in the database yet still counts', async () => {
     const limiter = await node({ heartbeatMs: 60_000 });
     const [user, key] = [subject('user', { totalNanos: usd(5) }), subject('key')];
@@ -220,6 +222,7 @@ describe.skipIf(!redisAvailable || !redisControllable)('when Redis', () => {
     }
   });
 
+  // A06, A18 in docs/complaints.md.
   it('is there, what a killed process held is free after its lease', async () => {
     const leaseMs = 1000;
     const limiter = await node({ leaseMs, clock: systemClock });

@@ -38,6 +38,7 @@ const small = { input: 120, output: 42, cacheRead: 3000, cacheWrite5m: 150, cach
 const big = { input: 250_000, output: 210_000, cacheRead: 400_000, cacheWrite5m: 300_000, cacheWrite1h: 200_000 };
 
 describe('golden invoices', () => {
+  // D09 in docs/complaints.md.
   it.each<[string, string, ModelPrice, Partial<Usage>, Partial<CostInput>]>([
     // 120×3 + 42×15 + 3000×0.3 + 150×3.75 + 50×6 µUSD
     ['Claude, mixed cache', '0.0027525', sonnet, small, {}],
@@ -93,6 +94,7 @@ describe('tiers', () => {
     cache_creation_input_token_cost_above_200k_tokens: 2e-6,
   });
 
+  // D10 in docs/complaints.md.
   it('start at token 200,001 of each component', () => {
     expect(invoice(sonnet, { input: 200_000 })).toBe('0.6');
     expect(invoice(sonnet, { input: 200_001 })).toBe('0.600006');

@@ -9,6 +9,7 @@ import { authTexts, type Language, say } from '../texts.ts';
 import { answerEmpty, answerJson, answerText } from './answer.ts';
 import { BodyRefused, isJsonType, isStorable, parseJson, readBody } from './body.ts';
 import { tokenOf } from './credential.ts';
+import { Download, sendDownload } from './download.ts';
 
 const defaultBodyLimit = 1024 * 1024;
 
@@ -66,6 +67,7 @@ async function call(options: ActionsOptions, operation: Operation, request: Requ
     if (!isStorable(body)) throw new Failure('notStorable', { code: 'INVALID_FORMAT' });
     const context: CallContext = { ...options.services, action, caller, language, requestIp: request.ip };
     const data = await operation.call(context, body);
+    if (data instanceof Download) return await sendDownload(data, response, options.services.log);
     answerJson(response, 200, { ok: true, data });
   } catch (error) {
     answerError(options.services, { error, language, action }, response);

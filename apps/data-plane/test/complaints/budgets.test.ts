@@ -1,4 +1,6 @@
 import { create, SubjectKind, wire } from '@hub/contract';
+import { openRedis } from '@hub/limits';
+import { silentLogger } from '@hub/service';
 import { type Behaviour, cutAfter, eventually, healthy, healthyAnswer, never, redisAvailable, stallAfter, startRedis, startUpstream, status, type ScriptedUpstream, type TestRedis } from '@hub/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Fields, key, messages, price, provider, settings, startControlPlane, startGateway, type TestControlPlane, type TestGateway, user } from '../boot.ts';
@@ -90,6 +92,32 @@ describe.each([
     expect((await ask(0, { metadata: { user_id: 'user_a_account__session_other' } })).status).toBe(429);
     stall.resume();
     expect(await main.text()).toContain('message_stop');
+  });
+});
+
+describe.skipIf(!redisAvailable)('a Redis that refuses to write', () => {
+  it('A07 lets nobody past a hard budget', async () => {
+    const redis = await startRedis();
+    const upstream = await startUpstream();
+    const controlPlane = await startControlPlane();
+    const budget = { budgetEnforcement: 'hard', limits: limits({ totalNanos: usd(0.5) }) };
+    controlPlane.publish([settings(), modelPrice('claude-sonnet-4-5'), provider({ url: upstream.url }), user(budget), key()]);
+    const hub = await startGateway(controlPlane, { env: { REDIS_URL: redis.url, HUB_REDIS_TIMEOUT_MS: '5000' } });
+    upstream.always(talkative);
+    const client = await openRedis({ urls: redis.url, log: silentLogger });
+    try {
+      await client.config('SET', 'maxmemory-policy', 'noeviction');
+      await client.config('SET', 'maxmemory', '1');
+      const responses = await Promise.all(Array.from({ length: 20 }, () => messages(hub.url, { body: tenCents })));
+      expect(responses.filter((response) => response.status === 200)).toHaveLength(5);
+      expect(hub.gateway.admissionTools.limiter.mode).toBe('local');
+    } finally {
+      client.disconnect();
+      await hub.stop();
+      await controlPlane.stop();
+      await upstream.close();
+      await redis.stop();
+    }
   });
 });
 

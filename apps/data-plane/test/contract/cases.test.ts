@@ -5,7 +5,7 @@ import { key, messages, price, provider, settings, startControlPlane, startGatew
 
 /**
  * The observable cases 39 to 60 of v0.3.42's contract, and the further assertions behind them, through the front door. Those
- * that look at the database are in `cases-with-rows.test.ts`; 47 belongs to the guard of sensitive words.
+ * that look at the database are in `cases-with-rows.test.ts`.
  */
 
 let upstream: ScriptedUpstream;
@@ -144,6 +144,20 @@ describe('who serves', () => {
   });
 });
 
+it('47: a sensitive word of the system text or the user is refused, one of the assistant is not', async () => {
+  const word = create(wire.SensitiveWordSchema, { id: 1, word: 'casino', matchType: 'contains' });
+  await publish(settings(), user(), key(), provider({ url: upstream.url }), { case: 'sensitiveWord', value: word });
+  const refused = await messages(hub.url, { body: { system: [{ type: 'text', text: 'You run a CASINO.' }] } });
+  expect([refused.status, (await errorOf(refused)).type]).toEqual([400, 'invalid_request_error']);
+  const conversation = [{ role: 'user', content: 'a' }, { role: 'assistant', content: 'casino' }, { role: 'user', content: 'b' }];
+  expect((await messages(hub.url, { body: { messages: conversation } })).status).toBe(200);
+  const [first, second] = await controlPlane.waitForRecords(2);
+  expect(first).toMatchObject({ providerId: 0, statusCode: 400, blockedBy: 'sensitive_word', costUsd: '0' });
+  expect(JSON.parse(first?.blockedReasonJson ?? '')).toMatchObject({ word: 'casino', matchType: 'contains' });
+  expect(second).toMatchObject({ providerId: 1, statusCode: 200, blockedBy: '' });
+  expect(upstream.requests).toHaveLength(1);
+});
+
 it('55: an error rule ends it at once, with its own answer', async () => {
   const rule = create(wire.ErrorRuleSchema, {
     id: 7,
@@ -209,6 +223,18 @@ describe('60: lists of models', () => {
       ['gpt-5-codex', 'openai'], ['o3', 'openai'], ['other', 'unknown'], ['qwen3', 'alibaba'],
     ]);
   });
+});
+
+it('a provider whose sessions are used up is passed over, and the chain says so', async () => {
+  const limits = create(wire.SpendLimitsSchema, { concurrentSessions: 1 });
+  await publish(settings(), user(), key(), provider({ id: 71, name: 'narrow', url: upstream.url, limits }), provider({ id: 72, name: 'wide', url: upstream.url, priority: 1 }));
+  const inSession = (name: string) => messages(hub.url, { body: { metadata: { user_id: `user_a_account__session_${name}` } } });
+  expect([(await inSession('one')).status, (await inSession('two')).status]).toEqual([200, 200]);
+  const records = await controlPlane.waitForRecords(2);
+  expect(records.map((record) => record.providerId)).toEqual([71, 72]);
+  expect(chain(records[1]).map(({ name, reason }) => [name, reason])).toEqual([
+    ['narrow', 'concurrent_limit_failed'], ['wide', 'initial_selection'], ['wide', 'request_success'],
+  ]);
 });
 
 describe('what an upstream gets', () => {

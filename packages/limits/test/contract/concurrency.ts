@@ -70,6 +70,7 @@ export function concurrencyContract(opened: () => Backend): void {
       });
     });
 
+    // A16 in docs/complaints.md.
     it('of a user count over all keys, and equal ids of two keys are two sessions', async () => {
       const limiter = limiterOf();
       const user = subject('user', { concurrentSessions: 2 });

@@ -123,6 +123,7 @@ export function spendingContract(opened: () => Backend): void {
       expect(later?.spent).toMatchObject({ fiveHour: 0n, daily: 0n });
     });
 
+    // A15 in docs/complaints.md.
     it('leaves windows when they end', async () => {
       const limiter = limiterOf();
       const user = subject('user');

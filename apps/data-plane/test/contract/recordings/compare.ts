@@ -152,7 +152,8 @@ function actualRow(record: UsageRecord, { providerNames }: World): Json {
     cost_usd: record.costUsd === undefined ? null : Number(record.costUsd),
     cost_multiplier: record.costMultiplier === '' ? null : Number(record.costMultiplier),
     user_agent: record.userAgent || null,
-    messages_count: record.messagesCount,
+    // Whoever is refused for a word has sent no messages.
+    messages_count: record.blockedBy === 'sensitive_word' ? null : record.messagesCount,
     context_1m_applied: record.context1mApplied,
     blocked_by: record.blockedBy || null,
     special_settings: record.specialSettingsJson === '' ? null : JSON.parse(record.specialSettingsJson),

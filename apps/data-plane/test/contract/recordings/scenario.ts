@@ -1,4 +1,4 @@
-import { SubjectKind, type wire as Wire } from '@hub/contract';
+import { create, SubjectKind, type wire as Wire, wire } from '@hub/contract';
 import type { Recording, ScriptedUpstream } from '@hub/testkit';
 import { key, price, settings, user } from '../../boot.ts';
 import { chainOf, groupSeenBy, keyTextOf } from './recording.ts';
@@ -13,6 +13,8 @@ interface Scenario {
   readonly user?: Partial<Wire.User>;
   readonly key?: Partial<Wire.Key>;
   readonly settings?: Partial<Wire.Settings>;
+  /** How it matches and what it is. */
+  readonly words?: readonly (readonly [matchType: string, word: string])[];
   /** Instead of those that the recorded decision names. */
   readonly providers?: readonly string[];
   /** Changes of single providers. */
@@ -49,6 +51,8 @@ const scenarios: readonly (readonly [cases: RegExp, scenario: Scenario])[] = [
   [/^proxy-upstream\/count_tokens-fail-404/, { key: { providerGroup: 'g-fail-404' }, providers: ['g-fail-404-claude'] }],
   [/^proxy-upstream\/count_tokens-fail-529/, { key: { providerGroup: 'g-fail-529' }, providers: ['g-fail-529-claude'] }],
   [/^proxy-(happy\/group-key-star|session\/sticky-star)/, { providers: ['g-1m', 'p-codex', 'p-gemini'] }],
+  [/^proxy-guards\/sensitive-/, { words: [['contains', 'forbiddenword'], ['exact', 'exact phrase']] }],
+  [/^j60\/47/, { words: [['contains', 'j60word']] }],
   [/^proxy-happy\/chat-completions-stream$/, { before: ['proxy-happy/chat-completions-stream'] }],
   [/^proxy-happy\/chat-completions-stream-usage$/, { before: ['proxy-happy/chat-completions-stream-usage'] }],
   [/^proxy-happy\/responses-path-with-messages-body/, { before: ['proxy-happy/responses'] }],
@@ -136,12 +140,16 @@ export function worldOf(caseName: string, recording: Recording, upstream: Script
   const caller = [user({ id: userId, name: 'recorded', ...scenario.user }), key({ id: keyId, userId, providerGroup: group, ...scenario.key }, keyText ?? 'sk-nobody-sends-this')];
   const providers = [...providerIds].map(([name, id]) => providerNamed(name, id, upstream, scenario.changed?.[name]));
   return {
-    entities: [settings({ timeZone: 'Asia/Shanghai', enableFormatConversion: true, ...scenario.settings }), ...(scenario.stranger === true ? [] : caller), ...providers, ...prices, ...errorRules()],
+    entities: [settings({ timeZone: 'Asia/Shanghai', enableFormatConversion: true, ...scenario.settings }), ...(scenario.stranger === true ? [] : caller), ...providers, ...(scenario.words ?? []).map(wordOf), ...prices, ...errorRules()],
     providerNames: new Map([...providerIds].map(([name, id]) => [id, name])),
     spent: subject === undefined ? [] : [[subject, scenario.spentNanos ?? 5n * cent]],
     before: scenario.before ?? [],
     running: scenario.running === true,
   };
+}
+
+function wordOf([matchType, word]: readonly [string, string], index: number): Wire.Entity['entity'] {
+  return { case: 'sensitiveWord', value: create(wire.SensitiveWordSchema, { id: index + 1, matchType, word }) };
 }
 
 function scenarioOf(caseName: string): Scenario {
