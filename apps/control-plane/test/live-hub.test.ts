@@ -22,7 +22,7 @@ describe.skipIf(!redisAvailable)('the API over a real data plane', () => {
 
   /** Asks until the answer is what it should be. */
   const becomes = (what: string, action: string, input: object, wanted: (data: Row | Row[]) => boolean) =>
-    eventually(what, async () => {
+    eventually(() => what, async () => {
       const data = await hub.admin<Row | Row[]>(action, input);
       return wanted(data) ? data : undefined;
     });
@@ -82,7 +82,7 @@ describe.skipIf(!redisAvailable)('the API over a real data plane', () => {
 
     await hub.admin('providers/resetProviderCircuit', { providerId: provider.id });
     expect(stateOf(await hub.admin<Row>('providers/getProvidersHealthStatus'))).toBe('closed');
-    await eventually('the data plane to send again', async () => ((await ask()) === 200 ? true : undefined));
+    await eventually(() => 'the data plane to send again', async () => ((await ask()) === 200 ? true : undefined));
   });
 
   it('a setting is in force as soon as the data plane has it', async () => {

@@ -17,6 +17,8 @@ export interface ApiOptions {
   readonly allowPrivateUpstreams?: boolean;
   readonly adminToken?: string | undefined;
   readonly secureCookies?: boolean;
+  /** Default Asia/Shanghai. */
+  readonly timeZone?: string;
   /** Instead of a fresh database. */
   readonly database?: TestDatabase;
 }
@@ -65,7 +67,7 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
       vault: createVault(options.secretsAtRest ?? 'sealed', 'a master key for tests'),
       live: options.live ?? noLiveState,
       clock,
-      timeZone: 'Asia/Shanghai',
+      timeZone: options.timeZone ?? 'Asia/Shanghai',
       allowPrivateUpstreams: options.allowPrivateUpstreams ?? true,
       log,
     },

@@ -9,16 +9,17 @@ import type { LauncherEnv } from './env.ts';
 import { lockFolder } from './lock.ts';
 import { endOrphans, noteProcesses } from './orphans.ts';
 import { connectHost, controlPlanePlan, dataPlanePlan, demoUpstreamPlan, type Secrets } from './planes.ts';
-import { checkPorts } from './ports.ts';
+import { checkPorts, freePort } from './ports.ts';
 import { createManagementClient } from './setup/management-client.ts';
 import type { DemoUpstream } from './setup/demo.ts';
 import { setUp } from './setup/setup.ts';
+import { wasSetUp } from './setup/setup-record.ts';
 import { type Ports, type ProcessPlan, SupervisedProcess } from './supervised-process.ts';
 import { messageOf, StartError, type Terminal } from './terminal.ts';
 
 /** How long a process may take to end beyond what open streams get. */
 const graceMs = 20_000;
-const keyInForceWithinMs = 10_000;
+const keyInForceWithinMs = 5_000;
 
 /** A hub that is starting or runs. */
 export interface Hub {
@@ -80,25 +81,29 @@ interface StartOptions {
 }
 
 /**
- * Starts everything that is a process. The data plane comes after the control plane: it would wait for it by itself, but
- * not without complaining. What a first start makes is made meanwhile.
+ * Starts everything that is a process. A data plane that has served before starts together with the control plane, from
+ * the configuration that it kept; the first time it comes after, since it would complain while it waits. What a first
+ * start makes is made meanwhile.
  */
 async function startProcesses({ env, folder, terminal, databaseUrl, startProcess }: StartOptions): Promise<Ready> {
   const secrets = findSecrets(env, folder);
+  const grpcPort = env.controlPlaneGrpcPort || (await freePort(env.bind));
+  const servedBefore = wasSetUp(folder, env.databaseUrl || undefined);
   const url = ({ http }: Ports) => `http://${connectHost(env.bind)}:${http}`;
 
   const demo = env.demo ? startDemo(env, folder, startProcess) : undefined;
-  const controlPlane = startProcess(controlPlanePlan({ env, folder, secrets }, databaseUrl));
-  const dataPlane = controlPlane.then((ports) => startProcess(dataPlanePlan({ env, folder, secrets }, ports)));
+  const controlPlane = startProcess(controlPlanePlan({ env, folder, secrets, grpcPort }, databaseUrl));
+  const startDataPlane = () => startProcess(dataPlanePlan({ env, folder, secrets, grpcPort }));
+  const dataPlane = servedBefore ? startDataPlane() : controlPlane.then(startDataPlane);
   const settingUp = Promise.all([controlPlane, demo]).then(([ports, upstream]) => {
     const client = createManagementClient(url(ports), secrets.adminToken);
     return setUp({ client, env, folder, terminal, demo: upstream }).catch((error: unknown) => {
       terminal.note(`the first setup could not be finished and will be tried again at the next start: ${messageOf(error)}`);
-      return undefined;
+      return { demoKey: undefined, changed: false };
     });
   });
-  const [controlPorts, dataPorts, demoKey] = await Promise.all([controlPlane, dataPlane, settingUp]);
-  if (demoKey !== undefined) await untilInForce(url(dataPorts), demoKey);
+  const [controlPorts, dataPorts, { demoKey, changed }] = await Promise.all([controlPlane, dataPlane, settingUp]);
+  if (demoKey !== undefined) await untilInForce(url(dataPorts), demoKey, changed);
   return {
     dataPlaneUrl: url(dataPorts),
     controlPlaneUrl: url(controlPorts),
@@ -152,13 +157,16 @@ async function startDemo(env: LauncherEnv, folder: DataFolder, startProcess: Sta
   return { url: `http://127.0.0.1:${http}`, key };
 }
 
-/** Until the data plane has heard of the key, so that what is printed works when it is pasted. */
-async function untilInForce(dataPlaneUrl: string, key: string): Promise<void> {
+/**
+ * Until the data plane knows the key, so that what is printed works when it is pasted; after a change also until the key
+ * reaches a provider that has models.
+ */
+async function untilInForce(dataPlaneUrl: string, key: string, changed: boolean): Promise<void> {
   const deadline = systemClock.now() + keyInForceWithinMs;
   while (systemClock.now() < deadline) {
     const answer = await fetch(`${dataPlaneUrl}/v1/models`, { headers: { authorization: `Bearer ${key}` } }).catch(() => undefined);
-    await answer?.body?.cancel();
-    if (answer?.status === 200) return;
+    const { data } = ((await answer?.json().catch(() => undefined)) ?? {}) as { data?: readonly object[] };
+    if (answer?.status === 200 && (!changed || (data?.length ?? 0) > 0)) return;
     await pause(50);
   }
 }

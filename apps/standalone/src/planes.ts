@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { DataFolder } from './data-folder.ts';
 import { childEnvironment, type LauncherEnv } from './env.ts';
-import type { Ports, ProcessPlan } from './supervised-process.ts';
+import type { ProcessPlan } from './supervised-process.ts';
 
 /** What the processes share and the world does not know. */
 export interface Secrets {
@@ -17,9 +17,11 @@ export interface PlaneOptions {
   readonly env: LauncherEnv;
   readonly folder: DataFolder;
   readonly secrets: Secrets;
+  /** Where the planes meet. */
+  readonly grpcPort: number;
 }
 
-export function controlPlanePlan({ env, folder, secrets }: PlaneOptions, databaseUrl: string): ProcessPlan {
+export function controlPlanePlan({ env, folder, secrets, grpcPort }: PlaneOptions, databaseUrl: string): ProcessPlan {
   return {
     title: 'the control plane',
     script: mainFile('control-plane'),
@@ -27,7 +29,7 @@ export function controlPlanePlan({ env, folder, secrets }: PlaneOptions, databas
       childEnvironment({
         ...shared(env, secrets),
         CONTROL_PLANE_PORT: String(last?.['http'] ?? env.controlPlanePort),
-        CONTROL_PLANE_GRPC_PORT: String(last?.['grpc'] ?? env.controlPlaneGrpcPort),
+        CONTROL_PLANE_GRPC_PORT: String(grpcPort),
         CONTROL_PLANE_OPS_PORT: String(last?.['ops'] ?? env.controlPlaneOpsPort),
         DATABASE_URL: databaseUrl,
         DATABASE_WAIT_SECONDS: String(env.databaseWaitSeconds),
@@ -37,7 +39,7 @@ export function controlPlanePlan({ env, folder, secrets }: PlaneOptions, databas
   };
 }
 
-export function dataPlanePlan({ env, folder, secrets }: PlaneOptions, controlPlane: Ports): ProcessPlan {
+export function dataPlanePlan({ env, folder, secrets, grpcPort }: PlaneOptions): ProcessPlan {
   return {
     title: 'the data plane',
     script: mainFile('data-plane'),
@@ -46,7 +48,7 @@ export function dataPlanePlan({ env, folder, secrets }: PlaneOptions, controlPla
         ...shared(env, secrets),
         DATA_PLANE_PORT: String(last?.['http'] ?? env.dataPlanePort),
         DATA_PLANE_OPS_PORT: String(last?.['ops'] ?? env.dataPlaneOpsPort),
-        CONTROL_PLANE_GRPC_URL: `${connectHost(env.bind)}:${controlPlane['grpc']}`,
+        CONTROL_PLANE_GRPC_URL: `${connectHost(env.bind)}:${grpcPort}`,
         HUB_DATA_DIR: folder.folder('data-plane'),
         // It has no business with either.
         DATABASE_URL: '',

@@ -27,6 +27,18 @@ export async function checkPorts(env: LauncherEnv): Promise<void> {
   }
 }
 
+/** A port that is free now, for a process that others have to find before it says where it listens. */
+export function freePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, host, () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
 /** @returns the error's code if the port can't be listened on */
 function tryPort(host: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {

@@ -38,7 +38,6 @@ const small = { input: 120, output: 42, cacheRead: 3000, cacheWrite5m: 150, cach
 const big = { input: 250_000, output: 210_000, cacheRead: 400_000, cacheWrite5m: 300_000, cacheWrite1h: 200_000 };
 
 describe('golden invoices', () => {
-  // D09 in docs/complaints.md.
   it.each<[string, string, ModelPrice, Partial<Usage>, Partial<CostInput>]>([
     // 120×3 + 42×15 + 3000×0.3 + 150×3.75 + 50×6 µUSD
     ['Claude, mixed cache', '0.0027525', sonnet, small, {}],
@@ -57,6 +56,7 @@ describe('golden invoices', () => {
     ['above 200k without tier prices', '31.725', opus, big, {}],
     // 10×1 + 7×2 + 5×0.1 (fall-back) = 24.5 µUSD, twice
     ['streamed, multiplier 2', '0.000049', price({ input_cost_per_token: 1e-6, output_cost_per_token: 2e-6 }), { input: 10, output: 7, cacheRead: 5 }, { multiplier: '2.0000' }],
+    // D09 in docs/complaints.md.
   ])('%s = %s', (_, usd, of, counts, more) => {
     expect(invoice(of, counts, more)).toBe(usd);
   });

@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   // What the test before left on its way.
-  await hub.gateway.shipper.flush(2000);
+  await hub.gateway.shipper.flush(10_000);
   upstream.reset();
   controlPlane.records.length = 0;
 });

@@ -51,10 +51,9 @@ export async function setUpDemo(
       await client.call('providers/editProvider', { providerId: id, url: upstream.url, ...(demo.disabled === true ? { is_enabled: true } : {}) });
     }
   }
-  if (demo.disabled === true) {
-    delete demo.disabled;
-    save();
-  }
+  delete demo.disabled;
+  demo.upstreamUrl = upstream.url;
+  save();
 }
 
 /** HUB_DEMO=0 after a start with it: nothing answers behind those providers any more. */

@@ -19,6 +19,8 @@ export interface DemoRecord {
   /** Unset: the database was in use already, so no demo was put into it. */
   userId?: number;
   keyId?: number;
+  /** Where the upstream was when its providers were last looked at. */
+  upstreamUrl?: string;
   /** By provider type. */
   providers: Record<string, number>;
   /** Switched off by HUB_DEMO=0. */
@@ -32,6 +34,11 @@ export function readSetupRecord(folder: DataFolder, databaseUrl: string | undefi
   const database = databaseUrl === undefined ? 'embedded' : createHash('sha256').update(withoutCredentials(databaseUrl)).digest('hex');
   const kept = folder.read(file) as SetupRecord | undefined;
   return kept?.database === database ? kept : { database, vendors: {} };
+}
+
+/** Whether a hub on this folder has served this database before. */
+export function wasSetUp(folder: DataFolder, databaseUrl: string | undefined): boolean {
+  return readSetupRecord(folder, databaseUrl).prices === true;
 }
 
 export function writeSetupRecord(folder: DataFolder, record: SetupRecord): void {

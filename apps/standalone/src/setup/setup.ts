@@ -16,12 +16,17 @@ export interface SetupOptions {
   readonly demo: DemoUpstream | undefined;
 }
 
-/**
- * Makes what a fresh hub needs to answer its first request, through the management API's own door.
- * @returns the demo key, if there is one
- */
-export async function setUp({ client, env, folder, terminal, demo }: SetupOptions): Promise<string | undefined> {
+export interface SetupResult {
+  /** Unset if there is none, or somebody deleted it. */
+  readonly demoKey: string | undefined;
+  /** Whether the configuration is now another than before. */
+  readonly changed: boolean;
+}
+
+/** Makes what a fresh hub needs to answer its first request, through the management API's own door. */
+export async function setUp({ client, env, folder, terminal, demo }: SetupOptions): Promise<SetupResult> {
   const record = readSetupRecord(folder, env.databaseUrl || undefined);
+  const before = JSON.stringify(record);
   const save = () => writeSetupRecord(folder, record);
   try {
     if (record.prices !== true) {
@@ -35,5 +40,8 @@ export async function setUp({ client, env, folder, terminal, demo }: SetupOption
   } finally {
     save();
   }
-  return demo === undefined ? undefined : demoKey(client, record);
+  return {
+    demoKey: demo === undefined ? undefined : await demoKey(client, record),
+    changed: JSON.stringify(record) !== before,
+  };
 }

@@ -43,14 +43,14 @@ export async function play(caseName: string, recording: Recording, stage: Stage)
   }
   const running = world.running ? startRunning(recording, stage) : undefined;
   await running?.reached;
-  await hub.gateway.shipper.flush(2000);
+  await hub.gateway.shipper.flush(10_000);
   controlPlane.records.length = 0;
   const runningRequests = upstream.requests.length;
   if (running === undefined) upstream.reset();
   const left = scriptUpstream(upstream, recording);
   const answer = await send(hub.url, recording.request, left === undefined ? undefined : left.then(() => throughTheGateway(hub)));
   if (left !== undefined) await controlPlane.waitForRecords(1);
-  await hub.gateway.shipper.flush(2000);
+  await hub.gateway.shipper.flush(10_000);
   const played = { world, answer, upstream: upstream.requests.slice(running === undefined ? 0 : runningRequests), records: [...controlPlane.records] };
   await running?.finish();
   return played;
