@@ -83,6 +83,7 @@ export async function createGateway({ env, log, clock, inFlight }: GatewayOption
     ledger: () => ledger.journal.stats,
     controlPlaneConnected: () => config.connected,
     configVersion: () => config.snapshot?.version ?? '',
+    configUnsaved: () => config.unsaved,
     configAge: () => (config.confirmedAt === 0 ? 0 : (clock.now() - config.confirmedAt) / 1000),
     limiter: () => shared.limiter,
   });

@@ -2,7 +2,7 @@ import type { Snapshot } from '@hub/contract';
 import type { Dialect } from '@hub/protocol';
 import { answerFault, answerJson, answerPreflight } from './answer.ts';
 import { authenticate, type Caller } from './authenticate.ts';
-import type { Exchange } from './exchange.ts';
+import { type Exchange, header } from './exchange.ts';
 import { HubFault, toFault } from './faults.ts';
 import type { Gateway } from './gateway.ts';
 import { answerModels } from './model-list.ts';
@@ -52,16 +52,26 @@ async function dispatch(exchange: Exchange, route: Route, gateway: Gateway): Pro
  */
 async function authenticated(exchange: Exchange, route: Route, snapshot: Snapshot, gateway: Gateway): Promise<Caller> {
   const now = gateway.clock.now();
-  gateway.lockout.check(exchange.remoteAddress, now);
+  const source = sourceOf(exchange);
+  gateway.lockout.check(source, now);
   try {
     return authenticate(exchange, snapshot, now, { mayDiffer: route.kind === 'models' });
   } catch (error) {
     const fault = error instanceof HubFault ? error.fault : undefined;
-    if (fault === 'unknown_api_key') gateway.lockout.failed(exchange.remoteAddress, now);
+    if (fault === 'unknown_api_key') gateway.lockout.failed(source, now);
     if (fault === 'user_expired') gateway.reportExpired(exchange, snapshot);
     if (route.kind === 'proxy' && route.chat) await readRequest(exchange, route, { limit: strangerBodyBytes, stranger: true });
     throw error;
   }
+}
+
+/**
+ * Who is shut out for guessing keys: the peer, and behind a proxy the address that the proxy saw, which its client cannot
+ * forge. So nobody shuts out others who come through the same proxy.
+ */
+function sourceOf(exchange: Exchange): string {
+  const forwarded = header(exchange.headers, 'x-forwarded-for');
+  return forwarded === undefined ? exchange.remoteAddress : `${exchange.remoteAddress} ${forwarded.slice(forwarded.lastIndexOf(',') + 1).trim()}`;
 }
 
 /** How much a stranger may send us to be told that it is wrong. */

@@ -17,6 +17,7 @@ export interface MetricSources {
   /** Seconds since the control plane last spoke. */
   readonly configAge: () => number;
   readonly configVersion: () => string;
+  readonly configUnsaved: () => boolean;
   readonly limiter: () => { readonly mode: string; readonly journaled: number; readonly nodes: number; readonly requestsInFlight: number };
 }
 
@@ -41,6 +42,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   gauge('hub_ledger_damaged_total', 'Damaged places found in ledger files.', () => sources.ledger().damaged);
   gauge('hub_control_plane_connected', '1 while the control plane can be reached.', () => Number(sources.controlPlaneConnected()));
   gauge('hub_config_age_seconds', 'Seconds since the control plane confirmed the configuration.', sources.configAge);
+  gauge('hub_config_unsaved', '1 while the configuration in force is not on disk yet.', () => Number(sources.configUnsaved()));
   gauge('hub_limits_local', '1 while limits are kept in this process because Redis is away.', () => Number(sources.limiter().mode === 'local'));
   gauge('hub_limits_unsent_settlements', 'Settlements that wait for Redis.', () => sources.limiter().journaled);
   gauge('hub_limits_nodes', 'Data plane processes that share the limits.', () => sources.limiter().nodes);

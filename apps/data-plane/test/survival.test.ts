@@ -172,6 +172,7 @@ describe.skipIf(!redisControllable)('Redis', () => {
   it('everything is away at once while a data plane starts', async () => {
     const before = (await hub.rows()).length;
     const other = await hub.createUser();
+    await eventually(() => 'the configuration to be on disk', async () => ((await metric('hub_config_unsaved')) === 0 ? true : undefined));
     await hub.kill('control-plane', 'SIGKILL');
     await redis.kill();
     await hub.kill('data-plane', 'SIGKILL');

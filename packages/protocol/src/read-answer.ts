@@ -26,7 +26,9 @@ export function readAnswer(notes: Notes, body: unknown): void {
   notes.addServiceTier(inner.service_tier ?? asFields(inner.usage)?.service_tier);
   notes.promptCacheKey ??= asText(inner.prompt_cache_key);
   notes.usageFinal = notes.addUsage(answer);
-  notes.contentSeen = notes.error === undefined && (contentTests[notes.dialect](inner) || isOtherAnswer(inner));
+  // An end without content is legal if the model spoke and was counted; without a count it is a fault of the upstream.
+  const endedCounted = asText(inner.stop_reason) !== undefined && (notes.usage?.output ?? 0) > 0;
+  notes.contentSeen = notes.error === undefined && (contentTests[notes.dialect](inner) || endedCounted || isOtherAnswer(inner));
   notes.textBytes = contentKeys.reduce((bytes, key) => bytes + textBytesIn(inner[key], key), 0);
   notes.finished = true;
 }

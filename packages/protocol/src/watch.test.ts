@@ -210,7 +210,8 @@ describe('a JSON answer', () => {
   const message = { type: 'message', id: 'msg_1', model: 'claude-x', usage: { input_tokens: 1, output_tokens: 2, service_tier: 'priority' } };
   const cases: [boolean, Dialect, string, unknown][] = [
     [true, 'anthropic', 'content', { ...message, content: [{ type: 'text', text: 'a' }], stop_reason: 'end_turn' }],
-    [false, 'anthropic', 'no content', { ...message, content: [], stop_reason: 'end_turn' }],
+    [false, 'anthropic', 'no content and nothing counted', { ...message, content: [], stop_reason: 'end_turn', usage: { input_tokens: 3, output_tokens: 0 } }],
+    [true, 'anthropic', 'no content, but counted: the model had nothing to say', { ...message, content: [], stop_reason: 'end_turn', usage: { input_tokens: 3, output_tokens: 2 } }],
     [true, 'anthropic', 'a refusal', { ...message, content: [], stop_reason: 'refusal' }],
     [true, 'anthropic', 'a token count', { input_tokens: 120 }],
     [false, 'anthropic', 'an error', { type: 'error', error: { type: 'api_error', message: 'm' }, content: [{}] }],

@@ -12,6 +12,8 @@ export interface ConfigClient {
    */
   ready(graceMs: number): Promise<void>;
   readonly connected: boolean;
+  /** The configuration in force is not on disk yet. */
+  readonly unsaved: boolean;
   /** Epoch ms of the last word from the control plane; 0 = never. */
   readonly confirmedAt: number;
   close(): Promise<void>;
@@ -52,6 +54,10 @@ class WatchingClient implements ConfigClient {
 
   constructor(options: ConfigClientOptions) {
     this.#options = options;
+  }
+
+  get unsaved(): boolean {
+    return this.#options.file.unsaved;
   }
 
   async ready(graceMs: number): Promise<void> {

@@ -9,19 +9,23 @@ export interface SnapshotFile {
   read(): Promise<{ version: string; entities: wire.Entity[] } | undefined>;
   /** Writes soon, the newest state only. The entities are read when it is written. */
   write(version: string, entities: Iterable<Uint8Array>): void;
+  /** The newest state is not on disk yet. */
+  readonly unsaved: boolean;
   /** Resolves when nothing is left to write. */
   settled(): Promise<void>;
 }
 
 const purpose = 'snapshot';
 const magic = Buffer.from('HUBSNAP1');
-/** Changes that come in quick succession are written together. ms */
+/** The first change is written at once, those that follow within this time together. ms */
 const gatherMs = 500;
 
 export function openSnapshotFile(path: string, sealer: Sealer, log: Logger): SnapshotFile {
   let newest: { version: string; entities: Iterable<Uint8Array> } | undefined;
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
+  let pending = 0;
+  let lastWriteAt = 0;
 
   const writeNow = async (): Promise<void> => {
     const state = newest;
@@ -39,7 +43,9 @@ export function openSnapshotFile(path: string, sealer: Sealer, log: Logger): Sna
   const flush = (): Promise<void> => {
     clearTimeout(timer);
     timer = undefined;
-    writing = writing.then(writeNow);
+    lastWriteAt = performance.now();
+    pending++;
+    writing = writing.then(writeNow).finally(() => pending--);
     return writing;
   };
   return {
@@ -59,7 +65,11 @@ export function openSnapshotFile(path: string, sealer: Sealer, log: Logger): Sna
     },
     write(version, entities) {
       newest = { version, entities };
-      timer ??= setTimeout(() => void flush(), gatherMs);
+      const waitMs = Math.max(0, lastWriteAt + gatherMs - performance.now());
+      timer ??= setTimeout(() => void flush(), lastWriteAt === 0 ? 0 : waitMs);
+    },
+    get unsaved() {
+      return newest !== undefined || pending > 0;
     },
     settled: flush,
   };

@@ -37,7 +37,10 @@ describe.skipIf(!goldenAvailable)('recordings of v0.3.42', () => {
     expect(untold, `not so any more: ${untold.join(', ')}\n${lines.join('\n')}`).toEqual([]);
   });
 
-  it.skip.each(cases.flatMap(([caseName]) => (reasonElsewhere(caseName) === undefined ? [] : [[caseName, reasonElsewhere(caseName)]])))('%s: %s', () => undefined);
+  it('leaves out only what belongs to the management API', () => {
+    const left = cases.map(([caseName]) => caseName).filter((caseName) => reasonElsewhere(caseName) !== undefined);
+    expect(left.length).toBe(8);
+  });
 });
 
 describe.skipIf(!goldenAvailable)('the table of differences', () => {

@@ -77,7 +77,6 @@ export const differences: readonly Difference[] = [
   // Failures.
   { cases: /-fail-(400|413|422)(-plain)?(-stream)?$/, lines: /^(upstream\.[12][.:]|rows\.0\.chain\.[123][.:])/, why: 'Upstream statuses 400, 413 and 422' },
   { cases: /(single|codex|gemini)-fail-(400|413|422)(-plain)?(-stream)?$/, lines: /^answer\.(status|body\.error\.(type|code)): expected/, tells: [/^answer\.status: expected 503, is 4(00|13|22)$/], why: 'Upstream statuses 400, 413 and 422' },
-  { cases: /^proxy-happy\/empty-content-stream$/, lines: failed, tells: failedNow(520), why: 'Answers that are none' },
   { cases: /^proxy-upstream\/single-(bad-json|html)-stream$/, lines: failed, tells: failedNow(520), why: 'Answers that are none' },
   { cases: /^proxy-upstream\/failover-bad-json$/, lines: servedByTheNext, tells: [/^rows\.0\.provider: expected "f-bad-json-a", is "f-bad-json-b"$/, /^rows\.0\.cost_usd: expected 0, is 0\.0027525$/], why: 'Answers that are none' },
   { cases: /^proxy-upstream\/single-abort-mid-stream-nonstream$/, lines: failed, tells: failedNow(502), why: 'Answers that are cut' },
