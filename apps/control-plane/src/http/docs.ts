@@ -1,5 +1,6 @@
 import express, { Router } from 'express';
-import { absolutePath } from 'swagger-ui-dist';
+// Not from the package's index, which evaluates the whole page's script.
+import absolutePath from 'swagger-ui-dist/absolute-path.js';
 import type { Operation } from '../operation.ts';
 import { openApiDocument } from '../openapi.ts';
 import { answerJson } from './answer.ts';
