@@ -164,6 +164,8 @@ const additions: Readonly<Record<string, (database: TestDatabase) => Promise<unk
   'actions-model-prices/uploadPriceTable-key-order': (database) => insertPrice(database, { mode: 'chat', input_cost_per_token: 0.000001, output_cost_per_token: 0.000002, litellm_provider: 'x' }),
   'actions-model-prices/uploadPriceTable-updated': (database) => insertPrice(database, { mode: 'chat', input_cost_per_token: 0.000001, output_cost_per_token: 0.000002, litellm_provider: 'x' }),
   'actions-model-prices/hasPriceTable-user': (database) => insertPrice(database, { mode: 'chat' }),
+  // Recorded with a single user.
+  'j60/29': (database) => database.query('UPDATE users SET deleted_at = now() WHERE id <> 1'),
   'j60/22a': (database) => insertKey(database, 2, { id: 6, name: 'second', key: 'sk-00000000000000000000000000000006', expiresAt: '2030-01-01' }),
 };
 

@@ -68,10 +68,10 @@ function logRows(key: string, sign: '' | '-', where: string): string {
   const own = key === 'NULL::varchar';
   const failed = own ? '(status_code >= 400 OR status_code IS NULL)' : 'coalesce(status_code >= 400, false)';
   return `
-    SELECT created_at, user_id, key_id, ${key}, provider_id, model, original_model,
-      ${sign}1::bigint, ${sign}${failed}::int::bigint, ${sign}(error_message IS NULL)::int::bigint, ${sign}coalesce(cost_usd, 0),
-      ${tokenColumns.map((name) => `${sign}coalesce(${name}, 0)::bigint`).join(', ')},
-      ${sign}coalesce(duration_ms, 0)::bigint, ${sign}(duration_ms IS NOT NULL)::int::bigint
+    SELECT created_at AS at, user_id, key_id, ${key} AS key, provider_id, model, original_model,
+      ${sign}1::bigint AS requests, ${sign}${failed}::int::bigint AS errors, ${sign}(error_message IS NULL)::int::bigint AS success, ${sign}coalesce(cost_usd, 0) AS cost,
+      ${tokenColumns.map((name) => `${sign}coalesce(${name}, 0)::bigint AS ${name}`).join(', ')},
+      ${sign}coalesce(duration_ms, 0)::bigint AS duration_ms_sum, ${sign}(duration_ms IS NOT NULL)::int::bigint AS duration_count
     FROM message_request WHERE ${where}`;
 }
 

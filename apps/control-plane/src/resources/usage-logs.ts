@@ -15,7 +15,7 @@ const defaultPageSize = 50;
 /** What the transport does not check may ask for more than its 100 (v0.3.42), but not for everything. */
 const mostPerPage = 1000;
 
-const pageBody = filterBody.extend({ pageSize: z.number().int().min(1).max(100).optional(), page: z.number().int().positive().optional() });
+const pageBody = filterBody.extend({ pageSize: z.number().int().positive().max(100).default(50), page: z.number().int().positive().default(1) });
 const pageInput = filterInput.extend({
   pageSize: fields.strictWhole(1, mostPerPage).default(defaultPageSize),
   page: fields.strictWhole(1, 1_000_000).default(1),
